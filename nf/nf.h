@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The contract of a network function: the only header of the engine's that a function needs to
+ * start with. A function is one folder under nf/ and one line in nf/list.c. It does not know any
+ * other function.
+ *
+ * Life: the configuration's section `<name> = ( { name = "instance"; … } )` is read by the
+ * function's key table into its own conf struct, check() looks at what spans keys, init() builds
+ * an instance. On a reload all of that happens for the new configuration first; then adopt()
+ * carries live state from the old instance of the same name over (or refuses, which refuses the
+ * reload), the chains are swapped by RCU, and after a grace period fini() frees the old instance.
+ *
+ * A function without a section of its own in the file can be named in a chain all the same: it
+ * then runs with its defaults under the instance name "default".
+ */
+#ifndef VISOR_NF_H
+#define VISOR_NF_H
+
+#include <jansson.h>
+
+#include "conf.h"
+#include "datapath.h"
+#include "log.h"
+
+#define NF_ABI 1
+
+struct nf;
+
+struct nf_ops {
+	uint32_t abi;			  /* NF_ABI */
+	const char *name;		  /* folder = config key = symbol prefix = metrics label */
+	const char *doc;		  /* one line */
+	const struct conf_schema *schema; /* its keys; conf struct's size */
+	const char *const *drop_reasons;  /* NULL-terminated; counter i is nf->drop_base + i */
+
+	/* Rules that span keys; problems go to conf_error(). control. */
+	void (*check)(const void *conf, struct conf_errors *errors);
+	/* Build nf->state from nf->conf. 0 or -errno. control. */
+	int (*init)(struct nf *nf);
+	void (*fini)(struct nf *nf);
+	/* Take over what lives in `old`. 0 or -errno: the reload is refused. control. */
+	int (*adopt)(struct nf *nf, struct nf *old);
+	/* Decide on packets: leave PACKET_CONTINUE, or TX/DROP/STOLEN. worker. */
+	void (*process)(struct nf *nf, struct datapath *dp, struct burst *burst);
+	/* One source for visorctl and metrics. control. */
+	void (*show)(const struct nf *nf, json_t *out);
+};
+
+/* An instance. */
+struct nf {
+	const struct nf_ops *ops;
+	const char *name;    /* instance */
+	const void *conf;    /* the struct that ops->schema describes */
+	void *state;	     /* the function's own */
+	uint16_t drop_base;
+};
+
+struct chain {
+	unsigned n;
+	struct nf *functions[];
+};
+
+/* All built-in functions, NULL-terminated (nf/list.c). */
+extern const struct nf_ops *const nf_list[];
+const struct nf_ops *nf_find(const char *name);
+
+#endif

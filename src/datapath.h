@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a function may use on the data path: one worker's view of the world, passed to every
+ * process(). Everything here: worker thread, the one that owns the datapath.
+ *
+ * Accounting, exact at any quiescent moment:
+ *     received + originated = transmitted + Σ drops + waiting (for a neighbour)
+ */
+#ifndef VISOR_DATAPATH_H
+#define VISOR_DATAPATH_H
+
+#include "drops.h"
+#include "fib.h"
+#include "packet.h"
+
+struct frame_cache;
+struct neighbour_wait;
+struct worker;
+
+/* Written by one worker, read (relaxed) by the control thread. */
+struct iface_counters {
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+};
+
+struct datapath_counters {
+	uint64_t rx_packets, tx_packets, originated, waiting;
+	uint64_t icmp_sent;
+	uint64_t drops[DROP_REASONS_MAX];
+	struct iface_counters iface[IFACE_MAX];
+};
+
+struct datapath {
+	uint64_t now_ns;	 /* CLOCK_MONOTONIC, once per burst */
+	const struct fib *fib;
+	struct datapath_counters *counters;
+	struct frame_cache *frames;
+	struct neighbour_wait *wait;
+	struct worker *worker;	 /* opaque to functions */
+	uint16_t index;		 /* worker number, 0.. */
+	uint16_t workers;	 /* how many there are */
+	uint32_t icmp_rate;	 /* own ICMP errors a second for this worker */
+	uint64_t icmp_tokens;	 /* token bucket, in nanoseconds' worth */
+	uint64_t icmp_refill_ns;
+	uint32_t random;	 /* xorshift state */
+	unsigned n_originated;
+	struct packet originated[BURST_MAX]; /* made during this burst; sent after the chain */
+};
+
+/* A fresh packet of the worker's own: an empty frame, data at the usual headroom, len 0, flags
+ * PKT_ORIGINATED, counted as originated; NULL where no frame is left or too many were made in this
+ * burst. The caller fills it and gives it a verdict (TX after egress, or DROP). `room` is the
+ * number of bytes that it must hold; NULL where a frame is smaller. */
+struct packet *datapath_packet_new(struct datapath *dp, uint32_t room);
+
+/* Bytes that one frame can hold from the usual headroom on. */
+uint32_t datapath_frame_room(const struct datapath *dp);
+
+/* Ask the control thread to resolve a neighbour; lossy, so ask again later. */
+void datapath_resolve(struct datapath *dp, uint16_t iface_slot, const struct ip_addr *addr);
+
+/* Send packets whose verdict is TX, count and free those that are DROP; for packets that come from
+ * elsewhere than the worker's burst (waiting packets that can go now). */
+void datapath_finish(struct datapath *dp, struct packet *const *packets, unsigned n);
+
+#endif
