@@ -2,6 +2,9 @@
 /*
  * The engine's own configuration: the structs that its schemas fill (config_schema.c) and the
  * reading of a whole file, functions' sections included. Immutable once read. control.
+ *
+ * The functions are conf_*, like those of conf.h: the prefix config_ is libconfig's, which exports
+ * a config_read() of its own.
  */
 #ifndef VISOR_CONFIG_H
 #define VISOR_CONFIG_H
@@ -103,25 +106,25 @@ struct config {
 	struct function_config *functions; /* every instance that a chain names or a section makes */
 };
 
-extern const struct conf_schema config_schema; /* the whole file without functions' sections */
+extern const struct conf_schema conf_file_schema; /* the whole file without functions' sections */
 
 /* Read and check a file; NULL where there is any error, all of them in `errors`. */
-struct config *config_read(const char *path, struct conf_errors *errors);
-void config_free(struct config *config);
+struct config *conf_read(const char *path, struct conf_errors *errors);
+void conf_free(struct config *config);
 
-static inline const struct port_config *config_port(const struct config *c, unsigned i)
+static inline const struct port_config *conf_port(const struct config *c, unsigned i)
 {
 	return (const struct port_config *)c->ports.item + i;
 }
 
-const struct function_config *config_function(const struct config *c, const char *ref);
+const struct function_config *conf_function(const struct config *c, const char *ref);
 
 /* The effective configuration, defaults filled in. As a libconfig file (visord reads it back to
  * the same), malloc'ed; or as JSON. */
-char *config_print(const struct config *config);
-json_t *config_json(const struct config *config);
+char *conf_print(const struct config *config);
+json_t *conf_json(const struct config *config);
 
 /* The key reference, from the tables: troff for the manual page, or plain text. malloc'ed. */
-char *config_reference(bool troff);
+char *conf_reference(bool troff);
 
 #endif
