@@ -1,5 +1,6 @@
 # Visor. `make help` lists the targets; V=1 shows the commands; BUILD= chooses the output folder.
-BUILD   ?= build
+comma   := ,
+BUILD   ?= build$(if $(SAN),-$(firstword $(subst $(comma), ,$(SAN))))
 PREFIX  ?= /usr/local
 CC      ?= gcc
 CLANG   ?= clang
@@ -10,14 +11,14 @@ say      = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
 PKGS     := libxdp libbpf liburcu-qsbr libconfig libmnl libevent jansson
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter \
             $(if $(CI)$(WERROR),-Werror)
-HARDEN   := -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2
+HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2
 OPT      ?= $(if $(SAN),-O1 -fno-omit-frame-pointer,-O2)
 CFLAGS   ?= -g $(OPT)
-ALL_C     = -std=gnu11 -D_GNU_SOURCE -I. -Isrc -I$(BUILD) $(WARN) $(if $(SAN),,$(HARDEN)) \
+ALL_C     = -std=gnu11 -D_GNU_SOURCE -fPIE -I. -Isrc -I$(BUILD) $(WARN) $(if $(SAN),,$(HARDEN)) \
             $(if $(SAN),-fsanitize=$(SAN) -DVISOR_DEBUG=1) \
             $(shell pkg-config --cflags $(PKGS)) $(CFLAGS) -MMD -MP
 ALL_LD    = -pie $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now -rdynamic $(LDFLAGS)
-LIBS     := $(shell pkg-config --libs $(PKGS)) -lpthread -ldl -lm
+LIBS      = $(shell pkg-config --libs $(PKGS)) -lpthread -ldl -lm
 
 LIB_SRC  := $(filter-out src/visord.c,$(wildcard src/*.c)) $(wildcard nf/*.c nf/*/*.c)
 CTL_SRC  := $(wildcard src/ctl/*.c)
@@ -26,9 +27,11 @@ BENCH_SRC:= $(wildcard bench/*.c)
 obj       = $(patsubst %.c,$(BUILD)/%.o,$(1))
 LIB      := $(BUILD)/libvisor.a
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
+TOOLS    := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/tools/*.c))) \
+            $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/tools/*.bpf.c))
 
-.PHONY: all units clean
-all: $(BUILD)/visord $(BUILD)/visorctl
+.PHONY: all units tools clean deps run test topo lint install uninstall help
+all: $(BUILD)/visord $(BUILD)/visorctl   ## build visord and visorctl into build/
 
 $(BUILD)/visord: $(BUILD)/src/visord.o $(LIB)
 	$(call say,LD,$@)$(CC) $(ALL_LD) -o $@ $< -Wl,--whole-archive $(LIB) -Wl,--no-whole-archive $(LIBS)
@@ -41,15 +44,59 @@ $(BUILD)/%.o: %.c Makefile | $(BUILD)/steer.skel.h
 $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(call say,LD,$@)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) -lcmocka
 units: $(UNITS)
+$(BUILD)/tests/tools/%: tests/tools/%.c Makefile
+	$(call say,CC,$@)mkdir -p $(@D) && $(CC) $(ALL_C) -MF $@.d $(ALL_LD) -o $@ $< -lpthread
+tools: $(TOOLS)
 
 # The steering program: built by clang, embedded by its skeleton.
+BPF       = mkdir -p $(@D) && $(CLANG) -O2 -g -Wall -Werror -target bpf -mcpu=v3 -I. -Ixdp \
+            -I/usr/include/$(shell $(CC) -print-multiarch) -c -o $@ $<
 $(BUILD)/%.bpf.o: xdp/%.bpf.c $(wildcard xdp/*.h)
-	$(call say,BPF,$<)mkdir -p $(@D) && $(CLANG) -O2 -g -Wall -Werror -target bpf -mcpu=v3 -I. -Ixdp \
-	    -I/usr/include/$(shell $(CC) -print-multiarch) -c -o $@ $<
+	$(call say,BPF,$<)$(BPF)
+$(BUILD)/tests/tools/%.bpf.o: tests/tools/%.bpf.c
+	$(call say,BPF,$<)$(BPF)
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* > $@.tmp && mv $@.tmp $@
 
+# What this needs, by its names in Debian; nothing is downloaded where nothing is missing.
+DEPS := gcc make clang llvm bpftool pkg-config libc6-dev linux-libc-dev libxdp-dev libbpf-dev \
+        liburcu-dev libconfig-dev libmnl-dev libevent-dev libjansson-dev libcmocka-dev \
+        libhugetlbfs-bin iproute2 ethtool iputils-ping traceroute iperf3 nginx-light curl bird2 \
+        tcpdump xdp-tools python3-scapy procps clang-format cppcheck shellcheck
+deps:                                    ## install the packages that are missing (apt-get)
+	@missing=$$(for p in $(DEPS); do dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | \
+	    grep -qx installed || echo $$p; done); [ -z "$$missing" ] || { echo "missing:" $$missing; \
+	    apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+	    --no-install-recommends $$missing; }
+
+run: deps                                ## the demo: SECONDS=n ends it by itself; needs root
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) tests/demo.sh $(if $(SECONDS),--seconds $(SECONDS))
+test: deps                               ## everything: unit, configuration and topology tests; root
+	@$(MAKE) --no-print-directory -j$(shell nproc) all units tools
+	@BUILD=$(BUILD) tests/run $(TESTS)
+topo:                                    ## the topology scripts alone; TESTS='forward ecmp' some
+	@$(MAKE) --no-print-directory all tools
+	@BUILD=$(BUILD) tests/run topo $(TESTS)
+
+SOURCES = $(shell git ls-files '*.c' '*.h' | grep -v '^bench/third')
+SCRIPTS = $(shell git ls-files '*.sh' tests/run .ci/run)
+lint:                                    ## clang-format, cppcheck, shellcheck
+	$(call say,FORMAT,'*.c *.h')clang-format --dry-run -Werror $(SOURCES)
+	$(call say,CHECK,'*.c')cppcheck -q --std=c11 --language=c --error-exitcode=1 --inline-suppr \
+	    --enable=warning,portability --suppressions-list=tests/cppcheck.txt -I. -Isrc \
+	    -D_GNU_SOURCE -j$(shell nproc) $(filter %.c,$(SOURCES))
+	$(call say,SHELL,'*.sh')shellcheck -x $(SCRIPTS)
+
+DESTROOT = $(DESTDIR)$(PREFIX)
+install: all                             ## DESTDIR, PREFIX
+	install -D -m 755 $(BUILD)/visord $(DESTROOT)/sbin/visord
+	install -D -m 755 $(BUILD)/visorctl $(DESTROOT)/bin/visorctl
+uninstall:
+	rm -f $(DESTROOT)/sbin/visord $(DESTROOT)/bin/visorctl
 clean:
 	rm -rf $(BUILD)
+help:
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 14
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
