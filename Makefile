@@ -56,7 +56,7 @@ $(BUILD)/%.bpf.o: xdp/%.bpf.c $(wildcard xdp/*.h)
 $(BUILD)/tests/tools/%.bpf.o: tests/tools/%.bpf.c
 	$(call say,BPF,$<)$(BPF)
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
-	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* > $@.tmp && mv $@.tmp $@
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $*_bpf > $@.tmp && mv $@.tmp $@
 
 # What this needs, by its names in Debian; nothing is downloaded where nothing is missing.
 DEPS := gcc make clang llvm bpftool pkg-config libc6-dev linux-libc-dev libxdp-dev libbpf-dev \

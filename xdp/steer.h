@@ -36,8 +36,10 @@ struct steer_config {
 	__u32 magic;
 	__u32 abi;
 	__u32 fallback; /* XDP_PASS or XDP_DROP; what a packet without a socket gets */
-	__u32 reserved;
+	__u32 flags;	/* STEER_FRAGS */
 };
+
+#define STEER_FRAGS 1u /* loaded with BPF_F_XDP_HAS_FRAGS; nothing else tells a later process */
 
 /* Indices into STEER_MAP_COUNTERS, a __u64 per CPU. Redirected packets are not counted here: the
  * sockets count them, and the hot path stays free of it. */
