@@ -133,6 +133,15 @@ int rib_nexthop_object_del(struct rib *rib, uint32_t id);
 int rib_route_set(struct rib *rib, const struct rib_route *route, bool append_hop);
 int rib_route_del(struct rib *rib, const struct rib_route *route); /* with hops: only those legs
 								     * of an IPv6 multipath route */
+/* The kernel's (not static) route with the key of `key` (family, prefix, len, table, metric), as it
+ * was set last. target.hops then points to memory that stays valid until the next change. */
+bool rib_route_find(const struct rib *rib, const struct rib_route *key, struct rib_route *route);
+/* Asks gone() about each of the kernel's (not static) routes of `family`, all metrics and tables,
+ * and removes those for which it says true: what the kernel drops without a message, as IPv4
+ * does with the routes of a link that goes down. gone() must not change the RIB. Returns how many
+ * were removed. */
+unsigned rib_routes_prune(struct rib *rib, unsigned family,
+			  bool (*gone)(void *arg, const struct rib_route *route), void *arg);
 void rib_resync_begin(struct rib *rib);
 void rib_resync_end(struct rib *rib);
 
