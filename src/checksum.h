@@ -46,4 +46,11 @@ static inline uint16_t checksum_update16(uint16_t check, uint16_t from, uint16_t
 	return (uint16_t)~sum;
 }
 
+/* The same for a pair of IPv4 addresses or of ports, or for what two updates have in common:
+ * ~(~HC + ~m + m') over 32 bits. */
+static inline uint16_t checksum_update32(uint16_t check, uint32_t from, uint32_t to)
+{
+	return checksum_finish((uint64_t)(uint16_t)~check + (uint32_t)~from + to);
+}
+
 #endif

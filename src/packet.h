@@ -55,13 +55,14 @@ struct packet {
 	uint16_t port;	     /* ingress port */
 	uint32_t hash;	     /* flow hash: five-tuple, for fragments addresses+protocol; ECMP, spread */
 	uint8_t verdict;     /* enum packet_verdict */
-	uint8_t out_family;  /* family of the next hop's address, 4 or 6 (IPv4 via IPv6) */
+	uint8_t spare;
 	uint16_t reason;     /* with PACKET_DROP: index of the drop counter */
 	uint16_t out_port;   /* with PACKET_TX */
 	uint16_t out_iface;  /* with PACKET_TX */
 	uint32_t nexthop;    /* next-hop id once a route is known, 0 none */
 	uint64_t rx_ns;	     /* time of the burst that it came with */
-	uint8_t pad[8];
+	uint32_t mtu;	     /* IP MTU towards the next hop, once a route is known */
+	uint32_t pad;
 };
 _Static_assert(sizeof(struct packet) == 64, "a packet descriptor is one cache line");
 
