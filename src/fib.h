@@ -19,6 +19,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "own.h"
+
 #define IFACE_MAX 1024	 /* interfaces (ports and their VLANs) */
 #define IFACE_NONE 0xffff
 #define PORT_MAX 64
@@ -112,6 +114,7 @@ struct fib {
 	const struct interface **ifaces; /* [IFACE_MAX]; NULL: free slot */
 	const struct port_vlans **vlans; /* [PORT_MAX]; NULL: no such port */
 	struct neighbour_table *neighbours;
+	struct own_filter own; /* of the addresses whose routes are LOCAL or BROADCAST */
 	uint64_t generation; /* grows (release) with each change of any of these */
 };
 
