@@ -13,6 +13,9 @@
 #include "fib.h"
 #include "packet.h"
 
+#define ORIGINATED_MAX 512  /* packets that one burst can give rise to: 64 of 9000 bytes in 1500 */
+#define ICMP_REDIRECTS_MAX 64
+
 struct frame_cache;
 struct neighbour_wait;
 struct worker;
@@ -36,20 +39,37 @@ struct datapath {
 	struct frame_cache *frames;
 	struct neighbour_wait *wait;
 	struct worker *worker;	 /* opaque to functions */
+	uint8_t *umem;		 /* address 0 of the frames, for the segments of a packet */
+	uint32_t frame_size;	 /* a power of two; frames are aligned to it within the UMEM */
 	uint16_t index;		 /* worker number, 0.. */
 	uint16_t workers;	 /* how many there are */
 	uint32_t icmp_rate;	 /* own ICMP errors a second for this worker */
-	uint64_t icmp_tokens;	 /* token bucket, in nanoseconds' worth */
+	uint64_t icmp_tokens;	 /* token bucket, in nanoseconds' worth (icmp.c) */
 	uint64_t icmp_refill_ns;
-	uint32_t random;	 /* xorshift state */
+	uint64_t icmp_redirect_ns[ICMP_REDIRECTS_MAX]; /* last redirect by flow (icmp.c) */
+	uint32_t random;	 /* xorshift state, not 0 */
 	unsigned n_originated;
-	struct packet originated[BURST_MAX]; /* made during this burst; sent after the chain */
+	struct packet originated[ORIGINATED_MAX]; /* made during this burst; sent after the chain */
 };
 
-/* A fresh packet of the worker's own: an empty frame, data at the usual headroom, len 0, flags
- * PKT_ORIGINATED, counted as originated; NULL where no frame is left or too many were made in this
- * burst. The caller fills it and gives it a verdict (TX after egress, or DROP). `room` is the
- * number of bytes that it must hold; NULL where a frame is smaller. */
+/* Add to a counter that the control thread reads meanwhile. */
+static inline void datapath_count(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+
+/* A packet of our own that was not made: counted as if it had been, and dropped. */
+static inline void datapath_not_made(struct datapath *dp, uint16_t reason)
+{
+	datapath_count(&dp->counters->originated, 1);
+	datapath_count(&dp->counters->drops[reason], 1);
+}
+
+/* A fresh packet of the worker's own, the next of dp->originated: an empty frame, data at the
+ * usual headroom, all else 0 but for flags PKT_ORIGINATED and rx_ns; counted as originated. NULL,
+ * and nothing counted, where no frame is left or too many were made in this burst. The caller
+ * fills it and gives it a verdict: TX, DROP, or CONTINUE for egress_originated() to route it after
+ * the chain. `room` is the number of bytes that it must hold; NULL where a frame is smaller. */
 struct packet *datapath_packet_new(struct datapath *dp, uint32_t room);
 
 /* Bytes that one frame can hold from the usual headroom on. */
