@@ -41,7 +41,10 @@ $(LIB): $(call obj,$(LIB_SRC))
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 $(BUILD)/%.o: %.c Makefile | $(BUILD)/steer.skel.h
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALL_C) -c -o $@ $<
-$(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(LIB)
+# A test is linked with the tests/unit/support_*.c whose headers it includes.
+support   = $(patsubst %.h,$(BUILD)/tests/unit/%.o,$(shell grep -hos 'support_[a-z0-9_]*\.h' $(1)))
+.SECONDEXPANSION:
+$(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $$(call support,tests/unit/$$*.c) $(LIB)
 	$(call say,LD,$@)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) -lcmocka
 units: $(UNITS)
 $(BUILD)/tests/tools/%: tests/tools/%.c Makefile
