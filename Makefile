@@ -47,6 +47,8 @@ support   = $(patsubst %.h,$(BUILD)/tests/unit/%.o,$(shell grep -hos 'support_[a
 $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $$(call support,tests/unit/$$*.c) $(LIB)
 	$(call say,LD,$@)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) -lcmocka
 units: $(UNITS)
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $$(call support,bench/$$*.c) $(LIB)
+	$(call say,LD,$@)$(CC) $(ALL_LD) -o $@ $^ $(LIBS)
 $(BUILD)/tests/tools/%: tests/tools/%.c Makefile
 	$(call say,CC,$@)mkdir -p $(@D) && $(CC) $(ALL_C) -MF $@.d $(ALL_LD) -o $@ $< -lpthread
 tools: $(TOOLS)

@@ -15,7 +15,6 @@
 #define IP4_MIN 20
 #define IP4_HEADER_MAX 60
 #define IP4_MORE_FRAGMENTS 0x2000
-#define IP4_RESERVED 0x8000
 #define OPTION_COPIED 0x80
 
 struct pieces {
@@ -104,8 +103,8 @@ static bool make_piece(const struct pieces *pieces, const uint8_t *header, unsig
 		return false;
 	}
 	bytes_put16(ip + 2, (uint16_t)(header_len + len));
-	bytes_put16(ip + 6, (uint16_t)((word & IP4_RESERVED) | at |
-				       (last ? word & IP4_MORE_FRAGMENTS : IP4_MORE_FRAGMENTS)));
+	bytes_put16(ip + 6, (uint16_t)(at | (last ? word & IP4_MORE_FRAGMENTS :
+						    IP4_MORE_FRAGMENTS)));
 	bytes_store16(ip + 10, 0);
 	bytes_store16(ip + 10, checksum(ip, header_len));
 	p->l3 = 0;

@@ -73,7 +73,7 @@ static inline uint32_t flow_hash6(const struct packet *p)
 	const uint64_t source = hash_mix(bytes_load64(ip + 8), bytes_load64(ip + 16));
 	const uint64_t destination = hash_mix(bytes_load64(ip + 24), bytes_load64(ip + 32));
 
-	/* not symmetric: a sum or a xor of both would put all of a host's peers together */
+	/* not symmetric, as in IPv4: the two directions of a flow need not take one way */
 	return hash_finish(p, source * 3 + destination);
 }
 

@@ -249,6 +249,7 @@ struct packet *datapath_packet_new(struct datapath *dp, uint32_t room)
 		.flags = PKT_ORIGINATED,
 		.rx_ns = dp->now_ns,
 	};
+	memset(p->data, 0xa5, room); /* frames come as they were left */
 	dp->counters->originated++;
 	return p;
 }

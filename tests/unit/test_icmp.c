@@ -142,6 +142,23 @@ static void as_much_is_quoted_as_the_rfcs_allow(void **state)
 	(void)state;
 }
 
+/* A packet in several frames may have something behind its end: that is no part of it. */
+static void a_trailer_is_not_quoted(void **state)
+{
+	const struct probe probe = { V4 };
+	struct support *s = support_new();
+	uint8_t frame[300] = { 0 };
+	struct packet *p;
+
+	support_build(&probe, frame);
+	p = support_packet(s, frame, sizeof(frame), LAN);
+	p->segments = 1;
+	assert_int_equal(parse_packet(p), DROP_NONE);
+	assert_int_equal(bytes_get16(error_about(s, p, ICMP_ERROR_TTL, 0) + 2), 128);
+	support_free(s);
+	(void)state;
+}
+
 static void nobody_is_told_who_must_not_be(void **state)
 {
 	static const struct probe silent[] = {
@@ -257,14 +274,14 @@ static void a_group_is_a_way_back_as_well(void **state)
 	static const uint32_t buckets[] = { HOP_WAN, HOP_WAN };
 	struct support *s = support_new();
 	struct nexthop *group = support_hop(s, HOP_TEST, NEXTHOP_GROUP, WAN, NULL);
+	const struct probe probe = { .from = "10.9.0.5", .to = "198.51.100.7" };
+	struct packet *p = parsed(s, &probe);
 
 	group->buckets = buckets;
 	group->bucket_mask = 1;
-	s->iface[2] = (struct interface){ .slot = 2, .n4 = 1, .addr4[0] = { htonl(1), 32 } };
-	s->slots[2] = &s->iface[2];
-	s->slots[LAN] = NULL; /* came in by an interface that is gone */
 	support_route(s, "10.9.0.0/16", HOP_TEST);
-	assert_int_equal(source4_of(s, "10.9.0.5"), 0xc0000201);
+	p->iface = 7; /* came in by an interface that is gone */
+	assert_int_equal(bytes_get32(error_about(s, p, ICMP_ERROR_TTL, 0) + 12), 0xc0000201);
 	support_free(s);
 	(void)state;
 }
@@ -293,6 +310,8 @@ static void an_ip6_source_has_the_scope_of_the_destination(void **state)
 			    support_addr("2001:db8:2::1").addr.s6_addr, 16);
 	assert_memory_equal(source6_of(s, "2001:db8:1::5"),
 			    support_addr("2001:db8:2::1").addr.s6_addr, 16);
+	lan->n6 = 0;
+	assert_null(source6_of(s, "fe80::5")); /* WAN's link-local one is of another link */
 	s->iface[WAN].n6 = 0;
 	assert_null(source6_of(s, "2001:db8:1::5"));
 	support_free(s);
@@ -474,7 +493,7 @@ static void who_is_no_neighbour_is_not_redirected(void **state)
 	} cases[] = {
 		{ { .from = "172.16.0.5", .to = "198.51.100.7" }, "10.0.0.254" },
 		{ { V4 }, "10.99.0.254" },
-		{ { V4 }, "fe80::254" },
+		{ { .from = "10.0.0.5", .to = "10.0.0.77" }, "fe80::254" },
 		{ { .from = "10.0.0.254", .to = "198.51.100.7" }, "10.0.0.254" },
 		{ { V4, .options = "\x83\x07\x04\x0a\x01\x01\x01\0", .options_len = 8 },
 		  "10.0.0.254" },
@@ -521,6 +540,7 @@ int main(void)
 		cmocka_unit_test(the_message_has_the_form_of_the_rfcs),
 		cmocka_unit_test(each_error_has_its_type_code_and_detail),
 		cmocka_unit_test(as_much_is_quoted_as_the_rfcs_allow),
+		cmocka_unit_test(a_trailer_is_not_quoted),
 		cmocka_unit_test(nobody_is_told_who_must_not_be),
 		cmocka_unit_test(first_fragments_and_queries_are_answered),
 		cmocka_unit_test(marked_packets_are_not_answered),

@@ -296,7 +296,12 @@ static void a_flow_has_one_hash_and_others_have_others(void **state)
 	const struct probe long4 = { V4, .ip_len = 1400, .ttl = 3, .id = 9, .vlan = 4 };
 	const struct probe tcp = { V4, .protocol = 6 };
 
+	const struct probe back4 = { .from = "198.51.100.7", .to = "10.0.0.5" };
+	const struct probe back6 = { .from = "2001:db8:ffff::7", .to = "2001:db8:1::5" };
+
 	assert_int_equal(hash_of(&four), hash_of(&long4));
+	assert_int_not_equal(hash_of(&four), hash_of(&back4));
+	assert_int_not_equal(hash_of(&six), hash_of(&back6));
 	assert_int_not_equal(hash_of(&four), hash_of(&port4));
 	assert_int_not_equal(hash_of(&four), hash_of(&tcp));
 	assert_int_not_equal(hash_of(&six), hash_of(&port6));
