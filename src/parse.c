@@ -46,65 +46,65 @@ static inline uint64_t hash_mix(uint64_t a, uint64_t b)
 /* What tells a host pair's flows apart. All fragments of a datagram have to take one way, so for
  * them it is nothing: only the first has ports, and behind IPv6 extension headers the protocol is
  * not the same in all of them. */
-static inline uint64_t upper_layer(const struct packet *p)
+static inline uint64_t upper_layer(unsigned flags, uint8_t protocol, const uint8_t *l4)
 {
 	uint32_t ports = 0;
 
-	if (unlikely(p->flags & PKT_FRAGMENT))
+	if (unlikely(flags & PKT_FRAGMENT))
 		return 0;
-	if ((p->flags & PKT_L4_COMPLETE) && (shapes[p->protocol] & SHAPE_PORTS))
-		ports = bytes_load32(packet_l4(p));
-	return (uint64_t)ports << 8 | p->protocol;
+	if (likely((flags & PKT_L4_COMPLETE) && (shapes[protocol] & SHAPE_PORTS)))
+		ports = bytes_load32(l4);
+	return (uint64_t)ports << 8 | protocol;
 }
 
-static inline uint32_t hash_finish(const struct packet *p, uint64_t addresses)
+static inline uint32_t flow_hash(const uint8_t *ip, unsigned version, uint64_t upper)
 {
-	return (uint32_t)((hash_mix(addresses, upper_layer(p)) * 0x9e3779b97f4a7c15) >> 32);
-}
+	uint64_t addresses;
 
-static inline uint32_t flow_hash4(const struct packet *p)
-{
-	return hash_finish(p, bytes_load64(packet_l3(p) + 12));
-}
-
-static inline uint32_t flow_hash6(const struct packet *p)
-{
-	const uint8_t *ip = packet_l3(p);
-	const uint64_t source = hash_mix(bytes_load64(ip + 8), bytes_load64(ip + 16));
-	const uint64_t destination = hash_mix(bytes_load64(ip + 24), bytes_load64(ip + 32));
-
-	/* not symmetric, as in IPv4: the two directions of a flow need not take one way */
-	return hash_finish(p, source * 3 + destination);
+	if (version == 4) {
+		addresses = bytes_load64(ip + 12);
+	} else {
+		/* not symmetric, as in IPv4: a flow's two directions need not take one way */
+		addresses = hash_mix(bytes_load64(ip + 8), bytes_load64(ip + 16)) * 3 +
+			    hash_mix(bytes_load64(ip + 24), bytes_load64(ip + 32));
+	}
+	return (uint32_t)((hash_mix(addresses, upper) * 0x9e3779b97f4a7c15) >> 32);
 }
 
 uint32_t parse_flow_hash(const struct packet *p)
 {
-	return p->ip_version == 4 ? flow_hash4(p) : flow_hash6(p);
+	return flow_hash(packet_l3(p), p->ip_version, upper_layer(p->flags, p->protocol, packet_l4(p)));
 }
 
-/* The datagram ends at p->l3 + p->ip_len; what follows is padding of Ethernet's. A multi-buffer
- * packet keeps it: its length is spread over frames that only their owner may shorten. */
-static inline void trim(struct packet *p)
+/* What was found, before it is written down: bytes of the packet may alias the descriptor as far
+ * as the compiler knows, so it would be written and read again between any two of them. */
+struct found {
+	unsigned l3, l4, ip_len, version, flags;
+	uint8_t protocol;
+};
+
+/* The datagram ends at l3 + ip_len; what follows is padding of Ethernet's. A multi-buffer packet
+ * keeps it: its length is spread over frames that only their owner may shorten. */
+static inline void describe(struct packet *p, const struct found *f)
 {
+	unsigned end = f->l3 + f->ip_len, flags = f->flags;
+
 	if (likely(!p->segments)) {
-		p->len = (uint32_t)p->l3 + p->ip_len;
-		p->first_len = (uint16_t)p->len;
+		p->len = end;
+		p->first_len = (uint16_t)end;
+	} else if (p->first_len < end) {
+		end = p->first_len;
 	}
-}
-
-/* Bytes of the datagram in the first frame, counted from the Ethernet header. */
-static inline unsigned first_end(const struct packet *p)
-{
-	const unsigned end = (unsigned)p->l3 + p->ip_len;
-
-	return p->first_len < end ? p->first_len : end;
-}
-
-static inline uint8_t l4_complete(const struct packet *p)
-{
-	const unsigned need = p->l4 + (shapes[p->protocol] & SHAPE_LENGTH);
-
-	return need <= first_end(p) ? PKT_L4_COMPLETE : 0;
+	if (f->l4 + (shapes[f->protocol] & SHAPE_LENGTH) <= end && !(flags & PKT_LATER_FRAGMENT))
+		flags |= PKT_L4_COMPLETE;
+	p->hash = flow_hash(p->data + f->l3, f->version,
+			    upper_layer(flags, f->protocol, p->data + f->l4));
+	p->flags = (uint8_t)flags;
+	p->l3 = (uint16_t)f->l3;
+	p->l4 = (uint16_t)f->l4;
+	p->ip_len = (uint16_t)f->ip_len;
+	p->ip_version = (uint8_t)f->version;
+	p->protocol = f->protocol;
 }
 
 bool parse_ip4_options(const uint8_t *ip, unsigned header, struct ip4_options *found)
@@ -136,75 +136,80 @@ bool parse_ip4_options(const uint8_t *ip, unsigned header, struct ip4_options *f
 	return true;
 }
 
-/* RFC 1812 5.2.2 (1)-(5), with options. The first 20 bytes are there. */
-static __attribute__((noinline)) uint16_t ip4_with_options(struct packet *p, const uint8_t *ip,
-							   unsigned room)
+/* A sum of up to fifteen 32-bit words, checksum included. */
+static inline bool ip4_sum_good(uint64_t sum)
 {
-	const unsigned header = (ip[0] & 15u) * 4;
-	struct ip4_options options;
-	uint64_t sum = 0;
-
-	if (ip[0] >> 4 != 4 || header < IP4_MIN)
-		return DROP_IP4_HEADER;
-	if (header > room)
-		return DROP_TRUNCATED;
-	for (unsigned at = 0; at < header; at += 4)
-		sum += bytes_load32(ip + at);
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	if (sum != 0xffff)
-		return DROP_IP4_CHECKSUM;
-	/* broken options are for the router to answer; a source route before them still counts */
-	parse_ip4_options(ip, header, &options);
-	p->flags |= PKT_IP_OPTIONS | (options.source_route ? PKT_SOURCE_ROUTE : 0);
-	p->l4 = (uint16_t)(p->l3 + header);
-	return DROP_NONE;
-}
-
-static inline bool ip4_checksum_good(const uint8_t *ip)
-{
-	uint64_t sum = (uint64_t)bytes_load32(ip) + bytes_load32(ip + 4) + bytes_load32(ip + 8) +
-		       bytes_load32(ip + 12) + bytes_load32(ip + 16);
-
 	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (sum & 0xffff) + (sum >> 16) == 0xffff;
 }
 
-static inline uint16_t parse_ip4(struct packet *p)
-{
-	const uint8_t *ip = packet_l3(p);
-	const unsigned room = p->first_len > p->l3 ? p->first_len - p->l3 : 0;
-	unsigned total, fragment;
+struct ip4_header {
 	uint16_t reason;
+	uint8_t len, flags;
+};
+
+/* RFC 1812 5.2.2 (1)-(5), with options. The first 20 bytes are there. */
+static __attribute__((noinline)) struct ip4_header ip4_with_options(const uint8_t *ip, unsigned room)
+{
+	struct ip4_header h = { .len = (ip[0] & 15) * 4 };
+	struct ip4_options options;
+	uint64_t sum = 0;
+
+	if (ip[0] >> 4 != 4 || h.len < IP4_MIN)
+		h.reason = DROP_IP4_HEADER;
+	else if (h.len > room)
+		h.reason = DROP_TRUNCATED;
+	if (h.reason)
+		return h;
+	for (unsigned at = 0; at < h.len; at += 4)
+		sum += bytes_load32(ip + at);
+	if (!ip4_sum_good(sum))
+		h.reason = DROP_IP4_CHECKSUM;
+	/* broken options are for the router to answer; a source route before them still counts */
+	parse_ip4_options(ip, h.len, &options);
+	h.flags = PKT_IP_OPTIONS | (options.source_route ? PKT_SOURCE_ROUTE : 0);
+	return h;
+}
+
+/* Bytes of the first frame from the IP header on. */
+static inline unsigned room_from(const struct packet *p, unsigned l3)
+{
+	return p->first_len > l3 ? p->first_len - l3 : 0;
+}
+
+static inline uint16_t parse_ip4(struct packet *p, unsigned l3, unsigned flags)
+{
+	struct found f = { .l3 = l3, .l4 = l3 + IP4_MIN, .version = 4, .flags = flags };
+	const uint8_t *ip = p->data + l3;
+	const unsigned room = room_from(p, l3);
+	struct ip4_header header;
+	unsigned fragment;
 
 	if (unlikely(room < IP4_MIN))
 		return DROP_TRUNCATED;
 	if (likely(ip[0] == 0x45)) {
-		if (unlikely(!ip4_checksum_good(ip)))
+		if (unlikely(!ip4_sum_good((uint64_t)bytes_load32(ip) + bytes_load32(ip + 4) +
+					   bytes_load32(ip + 8) + bytes_load32(ip + 12) +
+					   bytes_load32(ip + 16))))
 			return DROP_IP4_CHECKSUM;
-		p->l4 = p->l3 + IP4_MIN;
 	} else {
-		reason = ip4_with_options(p, ip, room);
-		if (reason)
-			return reason;
+		header = ip4_with_options(ip, room);
+		if (header.reason)
+			return header.reason;
+		f.l4 = l3 + header.len;
+		f.flags |= header.flags;
 	}
-	total = bytes_get16(ip + 2);
-	if (unlikely(total < (unsigned)(p->l4 - p->l3)))
+	f.ip_len = bytes_get16(ip + 2);
+	if (unlikely(f.ip_len < f.l4 - l3))
 		return DROP_IP4_HEADER;
-	if (unlikely(total > p->len - p->l3))
+	if (unlikely(f.ip_len > p->len - l3))
 		return DROP_TRUNCATED;
-	p->ip_len = (uint16_t)total;
-	p->ip_version = 4;
-	p->protocol = ip[9];
-	trim(p);
+	f.protocol = ip[9];
 	fragment = bytes_get16(ip + 6) & 0x3fff;
 	if (unlikely(fragment))
-		p->flags |= PKT_FRAGMENT | (fragment & 0x1fff ? PKT_LATER_FRAGMENT : 0);
-	if (likely(!(p->flags & PKT_LATER_FRAGMENT)))
-		p->flags |= l4_complete(p);
-	p->hash = flow_hash4(p);
+		f.flags |= PKT_FRAGMENT | (fragment & 0x1fff ? PKT_LATER_FRAGMENT : 0);
+	describe(p, &f);
 	return DROP_NONE;
 }
 
@@ -231,51 +236,57 @@ static inline unsigned ip6_extension_len(uint8_t kind, const uint8_t *header)
 
 /* One fragment header: RFC 8200 4.5. An atomic fragment (all of it in one, RFC 6946) belongs to no
  * other and is not marked. */
-static void ip6_fragment(struct packet *p, const uint8_t *header)
+static unsigned ip6_fragment_flags(const uint8_t *header)
 {
 	const unsigned word = bytes_get16(header + 2);
 
-	if (word & ~6u)
-		p->flags |= PKT_FRAGMENT;
-	if (word >> 3)
-		p->flags |= PKT_LATER_FRAGMENT;
+	return (word & ~6u ? PKT_FRAGMENT : 0) | (word >> 3 ? PKT_LATER_FRAGMENT : 0);
 }
 
-/* Walk the extension headers, RFC 8200 4.1: hop-by-hop only as the first. p->l4 and p->protocol
+/* Walk the extension headers, RFC 8200 4.1: hop-by-hop only as the first. f->l4 and f->protocol
  * begin at the first of them and end at the upper layer, or at a later fragment's payload. */
-static __attribute__((noinline)) uint16_t ip6_extensions(struct packet *p)
+static uint16_t ip6_extensions(const struct packet *p, struct found *f)
 {
-	const unsigned end = (unsigned)p->l3 + p->ip_len;
-	unsigned at = p->l4, len;
+	const unsigned end = f->l3 + f->ip_len;
 
-	for (unsigned n = 0; ip6_extension(p->protocol); n++) {
-		const uint8_t kind = p->protocol;
-		const uint8_t *header = p->data + at;
+	for (unsigned n = 0; ip6_extension(f->protocol); n++) {
+		const uint8_t kind = f->protocol;
+		const uint8_t *header = p->data + f->l4;
+		unsigned len;
 
 		if (n == IP6_EXTENSIONS_MAX || (kind == IPPROTO_HOPOPTS && n))
 			return DROP_IP6_EXTENSIONS;
-		if (at + 8 > end)
+		if (f->l4 + 8 > end)
 			return DROP_IP6_EXTENSIONS;
-		if (at + 8 > p->first_len)
+		if (f->l4 + 8 > p->first_len)
 			return DROP_TRUNCATED;
 		len = ip6_extension_len(kind, header);
-		if (at + len > end)
+		if (f->l4 + len > end)
 			return DROP_IP6_EXTENSIONS;
-		if (at + len > p->first_len)
+		if (f->l4 + len > p->first_len)
 			return DROP_TRUNCATED;
 		if (kind == IPPROTO_HOPOPTS)
-			p->flags |= PKT_IP_OPTIONS;
+			f->flags |= PKT_IP_OPTIONS;
 		else if (kind == IPPROTO_ROUTING && header[2] == 0)
-			p->flags |= PKT_SOURCE_ROUTE;
+			f->flags |= PKT_SOURCE_ROUTE;
 		else if (kind == IPPROTO_FRAGMENT)
-			ip6_fragment(p, header);
-		at += len;
-		p->protocol = header[0];
-		p->l4 = (uint16_t)at;
-		if (p->flags & PKT_LATER_FRAGMENT)
+			f->flags |= ip6_fragment_flags(header);
+		f->l4 += len;
+		f->protocol = header[0];
+		if (f->flags & PKT_LATER_FRAGMENT)
 			break;
 	}
 	return DROP_NONE;
+}
+
+/* Its own copy of what was found, so that the common packet's may stay in registers. */
+static __attribute__((noinline)) uint16_t ip6_extended(struct packet *p, struct found f)
+{
+	const uint16_t reason = ip6_extensions(p, &f);
+
+	if (!reason)
+		describe(p, &f);
+	return reason;
 }
 
 unsigned parse_ip6_extension(const struct packet *p, uint8_t kind)
@@ -294,47 +305,37 @@ unsigned parse_ip6_extension(const struct packet *p, uint8_t kind)
 	return at < end ? at : 0;
 }
 
-static inline uint16_t parse_ip6(struct packet *p)
+static inline uint16_t parse_ip6(struct packet *p, unsigned l3, unsigned flags)
 {
-	const uint8_t *ip = packet_l3(p);
-	const unsigned room = p->first_len > p->l3 ? p->first_len - p->l3 : 0;
-	unsigned total;
-	uint16_t reason;
+	struct found f = { .l3 = l3, .l4 = l3 + IP6_HEADER, .version = 6, .flags = flags };
+	const uint8_t *ip = p->data + l3;
 
-	if (unlikely(room < IP6_HEADER))
+	if (unlikely(room_from(p, l3) < IP6_HEADER))
 		return DROP_TRUNCATED;
-	total = IP6_HEADER + bytes_get16(ip + 4);
-	if (unlikely(ip[0] >> 4 != 6 || total > UINT16_MAX))
+	f.ip_len = IP6_HEADER + bytes_get16(ip + 4);
+	if (unlikely(ip[0] >> 4 != 6 || f.ip_len > UINT16_MAX))
 		return DROP_IP6_HEADER;
-	if (unlikely(total > p->len - p->l3))
+	if (unlikely(f.ip_len > p->len - l3))
 		return DROP_TRUNCATED;
-	p->ip_len = (uint16_t)total;
-	p->ip_version = 6;
-	p->protocol = ip[6];
-	p->l4 = p->l3 + IP6_HEADER;
-	trim(p);
-	if (unlikely(ip6_extension(p->protocol))) {
-		reason = ip6_extensions(p);
-		if (reason)
-			return reason;
-	}
-	if (likely(!(p->flags & PKT_LATER_FRAGMENT)))
-		p->flags |= l4_complete(p);
-	p->hash = flow_hash6(p);
+	f.protocol = ip[6];
+	if (unlikely(ip6_extension(f.protocol)))
+		return ip6_extended(p, f);
+	describe(p, &f);
 	return DROP_NONE;
 }
 
 uint16_t parse_ip(struct packet *p)
 {
-	p->flags &= PKT_ORIGINATED | PKT_NO_ERROR | PKT_L2_GROUP;
+	const unsigned flags = p->flags & (PKT_ORIGINATED | PKT_NO_ERROR | PKT_L2_GROUP);
+
 	p->ip_version = 0;
 	if (p->first_len <= p->l3)
 		return DROP_TRUNCATED;
 	switch (packet_l3(p)[0] >> 4) {
 	case 4:
-		return parse_ip4(p);
+		return parse_ip4(p, p->l3, flags);
 	case 6:
-		return parse_ip6(p);
+		return parse_ip6(p, p->l3, flags);
 	default:
 		return DROP_NOT_IP;
 	}
@@ -370,26 +371,25 @@ static __attribute__((noinline)) uint16_t parse_tags(struct packet *p, unsigned 
 
 uint16_t parse_packet(struct packet *p)
 {
-	unsigned ethertype;
+	unsigned ethertype, flags, l3 = ETH_HLEN;
 	uint16_t reason;
 
-	p->l3 = ETH_HLEN;
 	p->vlan = 0;
 	p->outer_vlan = 0;
 	p->ip_version = 0;
-	p->flags = 0;
 	if (unlikely(p->first_len < ETH_HLEN))
 		return DROP_TRUNCATED;
-	p->flags = p->data[0] & 1 ? PKT_L2_GROUP : 0;
+	flags = p->data[0] & 1 ? PKT_L2_GROUP : 0;
 	ethertype = bytes_get16(p->data + ETH_HLEN - 2);
 	if (unlikely(is_tag(ethertype))) {
 		reason = parse_tags(p, &ethertype);
 		if (reason)
 			return reason;
+		l3 = p->l3;
 	}
 	if (likely(ethertype == ETH_P_IP))
-		return parse_ip4(p);
+		return parse_ip4(p, l3, flags);
 	if (likely(ethertype == ETH_P_IPV6))
-		return parse_ip6(p);
+		return parse_ip6(p, l3, flags);
 	return DROP_NOT_IP;
 }
