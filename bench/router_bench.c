@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the router costs per packet, without a NIC: frames in memory, parsed and forwarded in bursts
- * of 64 over a full table. One line per kind of traffic; time is the CPU's time stamp counter, whose
- * cycles are not the core's where that runs at another clock, so nanoseconds stand beside them.
+ * of 64 over a full table. One line per kind of traffic; time is the CPU's time stamp counter,
+ * whose cycles are not the core's where that runs at another clock, so nanoseconds stand beside
+ * them.
  *
  *     router_bench [PREFIXES]     a file with one prefix a line, IPv4 and IPv6; without it a random
  *                                 table of 900,000 and 160,000
@@ -62,8 +63,9 @@ static void die(const char *why)
 
 static void add_prefix(struct bench *b, struct ip_addr *addr, unsigned len)
 {
-	const uint32_t hop = HOP_TEST + (uint32_t)(bytes_get64(addr->addr.s6_addr + 8) * 31 +
-						   bytes_get64(addr->addr.s6_addr)) % HOPS;
+	const uint64_t hash =
+		bytes_get64(addr->addr.s6_addr) + bytes_get64(addr->addr.s6_addr + 8) * 31;
+	const uint32_t hop = HOP_TEST + (uint32_t)(hash % HOPS);
 	int err;
 
 	if (addr->family == 4) {
@@ -107,7 +109,8 @@ static void make_table(struct bench *b)
 			memset(addr.addr.s6_addr + 10, 0xff, 2);
 			bytes_put32(addr.addr.s6_addr + 12, net);
 		} else {
-			bytes_put32(addr.addr.s6_addr, 0x20000000 | (uint32_t)(next_random() & 0xfffffff));
+			bytes_put32(addr.addr.s6_addr,
+				    0x20000000 | (uint32_t)(next_random() & 0xfffffff));
 			bytes_put16(addr.addr.s6_addr + 4, (uint16_t)(0xffff << (48 - len)));
 		}
 		add_prefix(b, &addr, len);
@@ -124,8 +127,8 @@ static void one_prefix(struct bench *b)
 
 static void make_frame(struct bench *b, unsigned i, bool six)
 {
-	const struct ip_addr *prefix = six ? &b->prefix6[next_random() % b->n6] :
-					     &b->prefix4[next_random() % b->n4];
+	const struct ip_addr *prefix =
+		six ? &b->prefix6[next_random() % b->n6] : &b->prefix4[next_random() % b->n4];
 	const struct probe probe = {
 		.from = six ? "2001:db8:1::5" : "10.0.0.5",
 		.to = six ? "2001:db8:2::5" : "192.0.2.5",
@@ -201,8 +204,8 @@ static void run(struct bench *b, const char *what, unsigned sixes, const char *t
 		const double n = (double)ROUNDS * FRAMES;
 		const double ns = (double)(parse + route) / n * b->ns_per_tick;
 
-		printf("%-6s %-10s %7.1f %7.1f %7.1f   %6.1f %8.1f\n", what, table, parse / n, route / n,
-		       (parse + route) / n, ns, 1000 / ns);
+		printf("%-6s %-10s %7.1f %7.1f %7.1f   %6.1f %8.1f\n", what, table, parse / n,
+		       route / n, (parse + route) / n, ns, 1000 / ns);
 	}
 }
 
@@ -235,7 +238,8 @@ int main(int argc, char **argv)
 	b->prefix6 = calloc(2000000, sizeof(struct ip_addr));
 	for (uint32_t i = 0; i < HOPS; i++)
 		support_hop(b->s, HOP_TEST + i, NEXTHOP_FORWARD, WAN, "192.0.2.254");
-	printf("traffic table      parse  router     sum       ns     Mpps   (cycles of the TSC)\n");
+	printf("traffic table      parse  router     sum       ns     Mpps   (cycles of the "
+	       "TSC)\n");
 	for (unsigned full = 0; full < 2; full++) {
 		if (full && file)
 			read_table(b, file);

@@ -103,8 +103,8 @@ static bool make_piece(const struct pieces *pieces, const uint8_t *header, unsig
 		return false;
 	}
 	bytes_put16(ip + 2, (uint16_t)(header_len + len));
-	bytes_put16(ip + 6, (uint16_t)(at | (last ? word & IP4_MORE_FRAGMENTS :
-						    IP4_MORE_FRAGMENTS)));
+	bytes_put16(ip + 6,
+		    (uint16_t)(at | (last ? word & IP4_MORE_FRAGMENTS : IP4_MORE_FRAGMENTS)));
 	bytes_store16(ip + 10, 0);
 	bytes_store16(ip + 10, checksum(ip, header_len));
 	p->l3 = 0;

@@ -7,7 +7,7 @@
  * From: the interface that the packet came in by, with the address that is in the sender's subnet
  * where there is one, so that a traceroute shows the way there. Where that interface has no address
  * (unnumbered, RFC 1812 5.2.7, IPv4 over IPv6 next hops) the way back's, then any.
- * What: as much of the packet as fits into 576 bytes (RFC 1812 4.3.2.3), IPv6: 1280 (RFC 4443 2.4 c).
+ * What: as much of the packet as fits into 576 bytes (RFC 1812 4.3.2.3), IPv6: 1280 (RFC 4443 2.4).
  * How many: a token bucket per worker, deep enough for a few traceroutes at once. What it swallows
  * is counted as made and dropped.
  */

@@ -145,7 +145,7 @@ void icmp_finish4(struct datapath *dp, struct packet *p, __be32 source, __be32 t
 }
 
 void icmp_finish6(struct packet *p, const struct in6_addr *source, const struct in6_addr *to,
-		    uint8_t hop_limit)
+		  uint8_t hop_limit)
 {
 	uint8_t *ip = p->data, *icmp = ip + ICMP_IP6;
 	const uint32_t len = p->len - ICMP_IP6;
@@ -158,7 +158,7 @@ void icmp_finish6(struct packet *p, const struct in6_addr *source, const struct 
 	memcpy(ip + 24, to, sizeof(*to));
 	bytes_store16(icmp + 2, 0);
 	bytes_store16(icmp + 2,
-		      checksum_finish(checksum_add(checksum_pseudo6(source, to, IPPROTO_ICMPV6, len),
-						   icmp, len)));
+		      checksum_finish(checksum_add(
+			      checksum_pseudo6(source, to, IPPROTO_ICMPV6, len), icmp, len)));
 	parse_ip(p);
 }

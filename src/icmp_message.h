@@ -12,14 +12,14 @@
 #define ICMP6_MAX 1280 /* RFC 4443 2.4 c */
 #define ICMP_HOP_LIMIT 64
 
-/* May the sender of this packet be told anything? RFC 1122 3.2.2, RFC 1812 4.3.2.7, RFC 4443 2.4 e. */
+/* May its sender be told anything? RFC 1122 3.2.2, RFC 1812 4.3.2.7, RFC 4443 2.4 e. */
 bool icmp_may_answer(const struct packet *p);
 
 /* How many bytes of the cause to send back, from its IP header on. */
 uint32_t icmp_quote_len(const struct packet *cause, uint32_t most);
 
-/* A packet of `len` bytes from the IP header on, which is at its data, for an answer to cause. NULL,
- * and counted, where the rate or the frames are used up. */
+/* A packet of `len` bytes from the IP header on, which is at its data, for an answer to cause.
+ * NULL, and counted, where the rate or the frames are used up. */
 struct packet *icmp_message_new(struct datapath *dp, const struct packet *cause, uint32_t len);
 
 /* Write the IP header and the checksums around an ICMP message that is complete but for them. */

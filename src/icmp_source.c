@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which of our addresses an ICMP message comes from. RFC 1812 4.3.2.4 leaves the interface that the
- * message leaves by; we take the one that the packet came in by, as routers have come to do, so that
- * a traceroute shows the way there and not the way back.
+ * message leaves by; we take the one that the packet came in by, as routers have come to do, so
+ * that a traceroute shows the way there and not the way back.
  */
 #include "icmp_message.h"
 
@@ -88,7 +88,7 @@ bool icmp_pick6(const struct interface *iface, const struct in6_addr *to, struct
 }
 
 bool icmp_source6(const struct datapath *dp, const struct packet *cause, const struct in6_addr *to,
-		    struct in6_addr *source)
+		  struct in6_addr *source)
 {
 	if (icmp_pick6(fib_interface(dp->fib, cause->iface), to, source))
 		return true;

@@ -46,7 +46,7 @@ void neighbour_wait_release(struct datapath *dp, const struct packet *p, const s
  * long. Costs a comparison while nothing waits. */
 void neighbour_wait_poll(struct datapath *dp);
 
-/* When neighbour_wait_poll() has something to do next without a packet coming in; UINT64_MAX never. */
+/* When neighbour_wait_poll() will have something to do though no packet came; UINT64_MAX never. */
 uint64_t neighbour_wait_next_ns(const struct datapath *dp);
 
 /* Drop all: the worker ends. */

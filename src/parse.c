@@ -37,8 +37,8 @@ static const uint8_t shapes[256] = {
  * without structure (digits of pi); they only have to differ from what NICs use for RSS. */
 static inline uint64_t hash_mix(uint64_t a, uint64_t b)
 {
-	const unsigned __int128 product = (unsigned __int128)(a ^ 0x243f6a8885a308d3) *
-					  (b ^ 0x13198a2e03707345);
+	const unsigned __int128 product =
+		(unsigned __int128)(a ^ 0x243f6a8885a308d3) * (b ^ 0x13198a2e03707345);
 
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
@@ -73,7 +73,8 @@ static inline uint32_t flow_hash(const uint8_t *ip, unsigned version, uint64_t u
 
 uint32_t parse_flow_hash(const struct packet *p)
 {
-	return flow_hash(packet_l3(p), p->ip_version, upper_layer(p->flags, p->protocol, packet_l4(p)));
+	return flow_hash(packet_l3(p), p->ip_version,
+			 upper_layer(p->flags, p->protocol, packet_l4(p)));
 }
 
 /* What was found, before it is written down: bytes of the packet may alias the descriptor as far
@@ -150,7 +151,8 @@ struct ip4_header {
 };
 
 /* RFC 1812 5.2.2 (1)-(5), with options. The first 20 bytes are there. */
-static __attribute__((noinline)) struct ip4_header ip4_with_options(const uint8_t *ip, unsigned room)
+static __attribute__((noinline)) struct ip4_header ip4_with_options(const uint8_t *ip,
+								    unsigned room)
 {
 	struct ip4_header h = { .len = (ip[0] & 15) * 4 };
 	struct ip4_options options;

@@ -56,7 +56,10 @@ static const char *const router_drops[] = {
 /* Its first byte says whether an IPv4 address needs a second look, as source and as destination:
  * 0/8, 127/8, 169.254/16, 224/4 and 240/4 (RFC 1812 5.3.7, RFC 3927 7, RFC 6890). */
 static const uint8_t odd_first_byte[256] = {
-	[0] = 1, [127] = 1, [169] = 1, [224 ... 255] = 1,
+	[0] = 1,
+	[127] = 1,
+	[169] = 1,
+	[224 ... 255] = 1,
 };
 
 static bool router_refuse(const struct nf *nf, struct packet *p, enum router_drop why)

@@ -88,8 +88,8 @@ void support_route(struct support *s, const char *prefix, uint32_t id)
 
 		err = id ? lpm4_set(s->fib.lpm4, net, len, id) : lpm4_del(s->fib.lpm4, net, len);
 	} else {
-		err = id ? lpm6_set(s->fib.lpm6, &addr.addr, len, id) :
-			   lpm6_del(s->fib.lpm6, &addr.addr, len);
+		err = id ? lpm6_set(s->fib.lpm6, &addr.addr, len, id)
+			 : lpm6_del(s->fib.lpm6, &addr.addr, len);
 	}
 	assert(!err);
 	s->fib.generation++;
@@ -98,7 +98,8 @@ void support_route(struct support *s, const char *prefix, uint32_t id)
 static struct nexthop *find_neighbour(struct support *s, uint16_t iface, const struct ip_addr *addr)
 {
 	for (unsigned i = 0; i < s->n_neighbours; i++)
-		if (s->neighbour[i].iface == iface && s->neighbour[i].gateway.family == addr->family &&
+		if (s->neighbour[i].iface == iface &&
+		    s->neighbour[i].gateway.family == addr->family &&
 		    !memcmp(&s->neighbour[i].gateway.addr, &addr->addr, 16))
 			return &s->neighbour[i];
 	return NULL;
@@ -143,7 +144,8 @@ static void add_interface(struct support *s, uint16_t slot, const char *name, co
 			  const char *addr6, const char *local6)
 {
 	struct interface *iface = &s->iface[slot];
-	const struct ip_addr a = support_addr(addr4), b = support_addr(addr6), c = support_addr(local6);
+	const struct ip_addr a = support_addr(addr4), b = support_addr(addr6),
+			     c = support_addr(local6);
 
 	snprintf(iface->name, sizeof(iface->name), "%s", name);
 	iface->slot = slot;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A worker's surroundings in plain memory: frames from malloc (of exactly the packet's size, so that
- * a sanitizer sees each byte read too far), a FIB with real lookup tables and hand-made next hops,
- * and a TX ring that keeps what was sent. For tests of what runs on the data path.
+ * A worker's surroundings in plain memory: frames from malloc (of exactly the packet's size, so
+ * that a sanitizer sees each byte read too far), a FIB with real lookup tables and hand-made next
+ * hops, and a TX ring that keeps what was sent. For tests of what runs on the data path.
  *
  * The network that support_new() builds:
  *   slot 0 "lan"  port 0  10.0.0.1/24    2001:db8:1::1/64  fe80::1   02:00:00:00:00:01
@@ -23,7 +23,16 @@
 #define SUPPORT_HOPS 512
 #define SUPPORT_SENT 1024
 
-enum { HOP_NONE, HOP_WAN, HOP_WAN6, HOP_LAN_LINK, HOP_WAN_LINK, HOP_LOCAL, HOP_BROADCAST, HOP_TEST };
+enum {
+	HOP_NONE,
+	HOP_WAN,
+	HOP_WAN6,
+	HOP_LAN_LINK,
+	HOP_WAN_LINK,
+	HOP_LOCAL,
+	HOP_BROADCAST,
+	HOP_TEST
+};
 
 struct nf;
 
@@ -71,12 +80,12 @@ void support_neighbour(struct support *s, uint16_t iface, const char *addr, enum
 /* A packet to build: addresses decide the family. What is 0 has a sensible value. */
 struct probe {
 	const char *from, *to;
-	uint8_t ttl;	   /* 64 */
-	uint8_t protocol;  /* UDP */
-	uint16_t ip_len;   /* of the whole datagram: 100 */
-	uint16_t fragment; /* IPv4: the 16 bits of flags and offset */
-	uint16_t id;	   /* 0x1234 */
-	uint8_t icmp_type; /* with ICMP */
+	uint8_t ttl;	       /* 64 */
+	uint8_t protocol;      /* UDP */
+	uint16_t ip_len;       /* of the whole datagram: 100 */
+	uint16_t fragment;     /* IPv4: the 16 bits of flags and offset */
+	uint16_t id;	       /* 0x1234 */
+	uint8_t icmp_type;     /* with ICMP */
 	uint16_t sport, dport; /* 1000, 2000 */
 	uint16_t vlan, outer_vlan;
 	const char *options; /* IPv4 options or IPv6 extension headers, as they stand */
@@ -89,7 +98,8 @@ struct probe {
 uint32_t support_build(const struct probe *probe, uint8_t *frame);
 
 /* A packet descriptor over a copy of `frame` in memory of its own. */
-struct packet *support_packet(struct support *s, const uint8_t *frame, uint32_t len, uint16_t iface);
+struct packet *support_packet(struct support *s, const uint8_t *frame, uint32_t len,
+			      uint16_t iface);
 struct packet *support_probe(struct support *s, const struct probe *probe, uint16_t iface);
 
 /* What a worker does with a burst: parse, the function, finish, flush. Verdicts and reasons stay

@@ -73,8 +73,8 @@ static void each_kind_of_next_hop_has_its_name_and_its_error(void **state)
 			assert_int_equal(s->sent[0].iface, LAN);
 			assert_int_equal(icmp[0], six ? c->type6 : c->type4);
 			assert_int_equal(icmp[1], six ? c->code6 : c->code4);
-			assert_true(support_checksums_good(s->sent[0].data + 14,
-							   s->sent[0].len - 14));
+			assert_true(
+				support_checksums_good(s->sent[0].data + 14, s->sent[0].len - 14));
 		}
 		/* who failed to answer is asked again, for he may have come back */
 		assert_int_equal(s->n_asked, c->kind == NEXTHOP_FAILED);
@@ -165,8 +165,9 @@ static void on_link_destination_is_its_own_neighbour(void **state)
 
 static void the_smaller_mtu_of_route_and_neighbour_counts(void **state)
 {
-	const struct probe probe = { .from = "10.0.0.5", .to = "192.0.2.5", .ip_len = 1300,
-				     .fragment = 0x4000 };
+	const struct probe probe = {
+		.from = "10.0.0.5", .to = "192.0.2.5", .ip_len = 1300, .fragment = 0x4000
+	};
 	struct support *s = support_new();
 
 	s->hop[HOP_WAN_LINK].mtu = 1280;
@@ -291,7 +292,9 @@ static void a_mixed_burst_keeps_its_packets_apart(void **state)
 	for (unsigned i = 0; i < BURST_MAX; i++) {
 		const struct probe probe = {
 			.from = i % 3 ? "10.0.0.5" : "2001:db8:1::5",
-			.to = i % 3 == 0 ? "2001:db8:2::5" : i % 3 == 1 ? "192.0.2.5" : "8.8.8.8",
+			.to = i % 3 == 0   ? "2001:db8:2::5"
+			      : i % 3 == 1 ? "192.0.2.5"
+					   : "8.8.8.8",
 			.sport = (uint16_t)(i + 1),
 		};
 

@@ -56,8 +56,10 @@ static void pieces_make_the_datagram_again(void **state)
 	static const uint16_t mtus[] = { 68, 100, 576, 571, 999 };
 
 	for (unsigned i = 0; i < 25; i++) {
-		const struct probe probe = { .from = "10.0.0.5", .to = "203.0.113.9",
-					     .ip_len = lengths[i / 5], .id = 0xbeef };
+		const struct probe probe = { .from = "10.0.0.5",
+					     .to = "203.0.113.9",
+					     .ip_len = lengths[i / 5],
+					     .id = 0xbeef };
 		struct support *s = support_new();
 		struct packet *p = support_probe(s, &probe, LAN);
 		uint8_t again[2000];
@@ -91,7 +93,9 @@ static void pieces_make_the_datagram_again(void **state)
 static void a_fragment_is_fragmented_in_its_place(void **state)
 {
 	for (unsigned last = 0; last < 2; last++) {
-		const struct probe probe = { .from = "10.0.0.5", .to = "203.0.113.9", .ip_len = 1500,
+		const struct probe probe = { .from = "10.0.0.5",
+					     .to = "203.0.113.9",
+					     .ip_len = 1500,
 					     .fragment = (uint16_t)(last ? 185 : 0x2000 | 185) };
 		struct support *s = support_new();
 		struct packet *p = support_probe(s, &probe, LAN);
@@ -112,8 +116,11 @@ static void a_fragment_is_fragmented_in_its_place(void **state)
 static void options_are_copied_by_their_flag(void **state)
 {
 	static const char options[] = "\x07\x07\x04\0\0\0\0\x01\x82\x03\x63\0";
-	const struct probe probe = { .from = "10.0.0.5", .to = "203.0.113.9", .ip_len = 1400,
-				     .options = options, .options_len = 12 };
+	const struct probe probe = { .from = "10.0.0.5",
+				     .to = "203.0.113.9",
+				     .ip_len = 1400,
+				     .options = options,
+				     .options_len = 12 };
 	struct support *s = support_new();
 	struct packet *p = support_probe(s, &probe, LAN);
 	uint8_t again[2000];
@@ -165,8 +172,9 @@ static void an_mtu_without_room_for_eight_bytes_is_refused(void **state)
 
 static void do_not_fragment_is_obeyed(void **state)
 {
-	const struct probe probe = { .from = "10.0.0.5", .to = "203.0.113.9", .ip_len = 1500,
-				     .fragment = 0x4000 };
+	const struct probe probe = {
+		.from = "10.0.0.5", .to = "203.0.113.9", .ip_len = 1500, .fragment = 0x4000
+	};
 	struct support *s = support_new();
 	struct packet *p = support_probe(s, &probe, LAN);
 
@@ -192,8 +200,8 @@ static struct packet *jumbo(struct support *s, const uint8_t *frame, uint32_t le
 		/* out of order, and from the frame's headroom or its start on, as the kernel may */
 		const unsigned at = p->segments % 2 ? 9 - p->segments : 10 + p->segments;
 		const uint32_t offset = p->segments % 2 ? 256 : 0;
-		const uint32_t n = len - done < SUPPORT_FRAME - offset ? len - done :
-									 SUPPORT_FRAME - offset;
+		const uint32_t n =
+			len - done < SUPPORT_FRAME - offset ? len - done : SUPPORT_FRAME - offset;
 		const uint64_t addr = (uint64_t)at * SUPPORT_FRAME + offset;
 
 		memcpy(area + addr, frame + done, n);

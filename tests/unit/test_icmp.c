@@ -104,7 +104,8 @@ static void each_error_has_its_type_code_and_detail(void **state)
 
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct support *s = support_new();
-		const uint8_t *ip = error_about(s, parsed(s, &four), cases[i].kind, cases[i].detail);
+		const uint8_t *ip =
+			error_about(s, parsed(s, &four), cases[i].kind, cases[i].detail);
 
 		assert_int_equal(bytes_get16(ip + 20), cases[i].four);
 		assert_int_equal(bytes_get32(ip + 24), cases[i].word4);
@@ -328,7 +329,8 @@ static void a_link_local_sender_is_answered_on_its_link(void **state)
 	assert_int_equal(s->counters.waiting, 1);
 	assert_int_equal(s->n_asked, 1);
 	assert_int_equal(s->asked[0].iface, LAN);
-	assert_memory_equal(s->asked[0].addr.addr.s6_addr, support_addr("fe80::77").addr.s6_addr, 16);
+	assert_memory_equal(s->asked[0].addr.addr.s6_addr, support_addr("fe80::77").addr.s6_addr,
+			    16);
 	support_neighbour(s, LAN, "fe80::77", NEXTHOP_FORWARD);
 	s->dp.now_ns += 1000000;
 	neighbour_wait_poll(&s->dp);
@@ -399,7 +401,8 @@ static void a_frame_shortage_is_counted(void **state)
 }
 
 /* A redirect about a packet that came in by LAN and leaves by nh. */
-static const uint8_t *redirect(struct support *s, const struct probe *probe, const struct nexthop *nh)
+static const uint8_t *redirect(struct support *s, const struct probe *probe,
+			       const struct nexthop *nh)
 {
 	const unsigned before = s->n_sent;
 
@@ -413,10 +416,8 @@ static void a_neighbour_is_told_of_the_better_router(void **state)
 {
 	const struct probe four = { V4, .ip_len = 99 }, six = { V6, .ip_len = 99 };
 	struct support *s = support_new();
-	const struct nexthop *nh =
-		support_hop(s, HOP_TEST, NEXTHOP_FORWARD, LAN, "10.0.0.254");
-	const struct nexthop *nh6 =
-		support_hop(s, HOP_TEST + 1, NEXTHOP_FORWARD, LAN, "fe80::254");
+	const struct nexthop *nh = support_hop(s, HOP_TEST, NEXTHOP_FORWARD, LAN, "10.0.0.254");
+	const struct nexthop *nh6 = support_hop(s, HOP_TEST + 1, NEXTHOP_FORWARD, LAN, "fe80::254");
 	const uint8_t *ip = redirect(s, &four, nh);
 
 	assert_non_null(ip);

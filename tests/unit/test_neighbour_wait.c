@@ -22,7 +22,8 @@ static const char to4[] = "192.0.2.77", to6[] = "2001:db8:2::77";
 static struct packet *send_numbered(struct support *s, const char *to, uint16_t number)
 {
 	const struct probe probe = { .from = strchr(to, ':') ? "2001:db8:1::5" : "10.0.0.5",
-				     .to = to, .sport = number };
+				     .to = to,
+				     .sport = number };
 	struct packet *p = support_probe(s, &probe, LAN);
 
 	s->counters.rx_packets++;
@@ -350,7 +351,8 @@ static void everything_at_once_stays_in_order_and_accounted(void **state)
 
 		snprintf(to, sizeof(to), "192.0.2.%u", 100 + host);
 		if (random() % 8 == 0)
-			support_neighbour(s, WAN, to, random() % 3 ? NEXTHOP_NONE : NEXTHOP_FORWARD);
+			support_neighbour(s, WAN, to,
+					  random() % 3 ? NEXTHOP_NONE : NEXTHOP_FORWARD);
 		else
 			send_numbered(s, to, ++number);
 		poll_after(s, (uint64_t)(random() % 20) * MS);

@@ -152,10 +152,11 @@ static void impossible_addresses_are_refused_without_a_word(void **state)
 		struct packet *p = route(s, &probe, LAN);
 
 		assert_int_equal(p->verdict, PACKET_DROP);
-		assert_string_equal(p->reason >= DROP_ENGINE_COUNT ?
-					    router.ops->drop_reasons[p->reason - DROP_ENGINE_COUNT] :
-					    drops_name(p->reason),
-				    r->reason ? r->reason : drops_name(r->engine));
+		assert_string_equal(
+			p->reason >= DROP_ENGINE_COUNT
+				? router.ops->drop_reasons[p->reason - DROP_ENGINE_COUNT]
+				: drops_name(p->reason),
+			r->reason ? r->reason : drops_name(r->engine));
 		assert_int_equal(s->n_sent, 0);
 		teardown(s);
 	}
@@ -275,8 +276,8 @@ static void ordinary_addresses_pass(void **state)
 {
 	static const char *const four[] = { "1.0.0.0",	   "126.255.255.255", "128.0.0.1",
 					    "169.253.1.1", "169.255.0.1",     "223.255.255.254" };
-	static const char *const six[] = { "64:ff9b::102:304", "2001::1", "fc00::1", "fdff::1",
-					   "fec0::1", "::1:0:0:0:1", "::1:0:0" };
+	static const char *const six[] = { "64:ff9b::102:304", "2001::1",     "fc00::1", "fdff::1",
+					   "fec0::1",	       "::1:0:0:0:1", "::1:0:0" };
 
 	for (unsigned i = 0; i < 13; i++) {
 		const char *addr = i < 6 ? four[i] : six[i - 6];
@@ -334,7 +335,8 @@ static void source_routes_are_refused(void **state)
 		{ { V4, BYTES("\x83\x07\x04\x0a\x01\x01\x01\0") }, 0x0305, 0 },
 		{ { V4, BYTES("\x01\x89\x07\x04\x0a\x01\x01\x01") }, 0x0305, 0 },
 		{ { V6, BYTES("\x11\0\0\x01\0\0\0\0"), .extension = 43 }, 0x0400, 42 },
-		{ { V6, BYTES("\x2b\0\x01\x04\0\0\0\0\x11\0\0\x01\0\0\0\0"), .extension = 0 }, 0x0400,
+		{ { V6, BYTES("\x2b\0\x01\x04\0\0\0\0\x11\0\0\x01\0\0\0\0"), .extension = 0 },
+		  0x0400,
 		  50 },
 	};
 
@@ -367,11 +369,13 @@ static void other_options_are_carried(void **state)
 		struct packet *p = route(s, &carried[i], LAN);
 
 		assert_int_equal(p->verdict, PACKET_TX);
-		assert_memory_equal(packet_l3(p) + header, carried[i].options, carried[i].options_len);
+		assert_memory_equal(packet_l3(p) + header, carried[i].options,
+				    carried[i].options_len);
 		s->n_sent = 0; /* the upper layer's checksum is behind them */
 		if (i < 4)
-			assert_int_equal(support_checksum(packet_l3(p),
-							  header + carried[i].options_len, 0), 0);
+			assert_int_equal(
+				support_checksum(packet_l3(p), header + carried[i].options_len, 0),
+				0);
 		teardown(s);
 	}
 	(void)state;
@@ -415,9 +419,15 @@ static void what_leaves_where_it_came_in_is_redirected_and_forwarded(void **stat
 static void a_burst_of_everything_is_accounted_for(void **state)
 {
 	static const struct probe probes[] = {
-		{ V4 }, { V6 }, { V4, .ttl = 1 }, { V6, .ttl = 1 }, { V4, .group = true },
-		{ .from = "127.0.0.1", .to = "198.51.100.7" }, { V4, .ip_len = 1500 },
-		{ V6, .ip_len = 1500 }, { V4, .ip_len = 1500, .fragment = 0x4000 },
+		{ V4 },
+		{ V6 },
+		{ V4, .ttl = 1 },
+		{ V6, .ttl = 1 },
+		{ V4, .group = true },
+		{ .from = "127.0.0.1", .to = "198.51.100.7" },
+		{ V4, .ip_len = 1500 },
+		{ V6, .ip_len = 1500 },
+		{ V4, .ip_len = 1500, .fragment = 0x4000 },
 		{ .from = "10.0.0.5", .to = "192.0.2.99" },
 	};
 	struct support *s = setup();
@@ -441,18 +451,29 @@ static void a_burst_of_everything_is_accounted_for(void **state)
 /* --- what nobody sends but an enemy --- */
 
 static const struct probe corpus[] = {
-	{ V4 }, { V6 }, { V4, .ttl = 1 }, { V6, .ttl = 1 }, { V4, .vlan = 5 },
-	{ V6, .vlan = 5, .outer_vlan = 6 }, { V4, .protocol = 6 }, { V6, .protocol = 6 },
-	{ V4, .protocol = 1, .icmp_type = 8 }, { V6, .protocol = 58, .icmp_type = 128 },
-	{ V4, .fragment = 0x2000 }, { V4, .fragment = 0x2010 },
-	{ V4, BYTES("\x83\x07\x04\x0a\x01\x01\x01\0") }, { V4, BYTES("\x01\x07\x01\0") },
+	{ V4 },
+	{ V6 },
+	{ V4, .ttl = 1 },
+	{ V6, .ttl = 1 },
+	{ V4, .vlan = 5 },
+	{ V6, .vlan = 5, .outer_vlan = 6 },
+	{ V4, .protocol = 6 },
+	{ V6, .protocol = 6 },
+	{ V4, .protocol = 1, .icmp_type = 8 },
+	{ V6, .protocol = 58, .icmp_type = 128 },
+	{ V4, .fragment = 0x2000 },
+	{ V4, .fragment = 0x2010 },
+	{ V4, BYTES("\x83\x07\x04\x0a\x01\x01\x01\0") },
+	{ V4, BYTES("\x01\x07\x01\0") },
 	{ V4, BYTES("\x07\x0b\x04\0\0\0\0\0\0\0\0\0\x82\x03\x63\0"), .ip_len = 300 },
 	{ V6, BYTES("\x2b\0\x01\x04\0\0\0\0\x11\0\0\x01\0\0\0\0"), .extension = 0 },
 	{ V6, BYTES("\x11\0\0\x11\0\0\0\x09"), .extension = 44 },
 	{ V6, BYTES("\x11\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), .extension = 51 },
 	{ .from = "fe80::5", .to = "2001:db8:ffff::7" },
-	{ .from = "10.0.0.5", .to = "10.0.0.99" }, { .from = "10.0.0.5", .to = "203.0.113.1" },
-	{ V4, .ip_len = 300 }, { V6, .ip_len = 1300 },
+	{ .from = "10.0.0.5", .to = "10.0.0.99" },
+	{ .from = "10.0.0.5", .to = "203.0.113.1" },
+	{ V4, .ip_len = 300 },
+	{ V6, .ip_len = 1300 },
 };
 #define CORPUS (sizeof(corpus) / sizeof(corpus[0]))
 
