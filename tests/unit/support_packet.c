@@ -423,8 +423,9 @@ struct packet *support_packet(struct support *s, const uint8_t *frame, uint32_t 
 struct packet *support_probe(struct support *s, const struct probe *probe, uint16_t iface)
 {
 	uint8_t frame[70000];
+	const uint32_t len = support_build(probe, frame);
 
-	return support_packet(s, frame, support_build(probe, frame), iface);
+	return support_packet(s, frame, len, iface);
 }
 
 void support_run(struct support *s, struct nf *nf, struct packet **packets, unsigned n)
