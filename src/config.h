@@ -16,6 +16,11 @@ enum port_mode { PORT_MODE_AUTO, PORT_MODE_ZEROCOPY, PORT_MODE_COPY, PORT_MODE_G
 enum port_fallback { FALLBACK_KERNEL, FALLBACK_DROP };
 enum hugepages { HUGEPAGES_PREFER, HUGEPAGES_REQUIRE, HUGEPAGES_OFF };
 
+/* The words of these enums in a file, in their order, NULL-terminated (config_schema.c). */
+extern const char *const config_poll_names[], *const config_port_mode_names[];
+extern const char *const config_fallback_names[], *const config_hugepages_names[];
+extern const char *const config_route_type_names[];
+
 struct workers_config {
 	struct conf_where where;
 	int64_t count;		/* 0: one per queue of the port with most, up to the CPUs there are */
@@ -118,6 +123,10 @@ static inline const struct port_config *conf_port(const struct config *c, unsign
 }
 
 const struct function_config *conf_function(const struct config *c, const char *ref);
+
+/* A routing table's number by its name in the file ("main", "200", a name of rt_tables). 0 or
+ * -ENOENT. */
+int config_table_number(const char *name, uint32_t *number);
 
 /* The effective configuration, defaults filled in. As a libconfig file (visord reads it back to
  * the same), malloc'ed; or as JSON. */
