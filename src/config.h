@@ -126,7 +126,7 @@ const struct function_config *conf_function(const struct config *c, const char *
 
 /* A routing table's number by its name in the file ("main", "200", a name of rt_tables). 0 or
  * -ENOENT. */
-int config_table_number(const char *name, uint32_t *number);
+int conf_table_number(const char *name, uint32_t *number);
 
 /* The effective configuration, defaults filled in. As a libconfig file (visord reads it back to
  * the same), malloc'ed; or as JSON. */
