@@ -414,7 +414,7 @@ static int start_events(struct engine *engine)
 	return 0;
 }
 
-static int set_tables(struct engine *engine)
+int engine_set_tables(struct engine *engine)
 {
 	uint32_t tables[64];
 	unsigned n = 0;
@@ -438,7 +438,7 @@ static int start_tables(struct engine *engine)
 	if (!err)
 		err = rib_new(&engine->rib, &callbacks);
 	if (!err)
-		err = set_tables(engine);
+		err = engine_set_tables(engine);
 	if (!err)
 		err = static_routes_new(&engine->statics, engine->rib);
 	engine->env.rib = engine->rib;

@@ -77,6 +77,8 @@ struct port *engine_find_port(const struct engine *engine, const char *name);
 int engine_add_port(struct engine *engine, const struct port_config *config);
 void engine_remove_port(struct engine *engine, struct port *port);
 
+int engine_set_tables(struct engine *engine);
+
 int engine_register_commands(struct engine *engine);
 
 #endif
