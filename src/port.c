@@ -13,6 +13,7 @@
 
 #define SECOND_NS 1000000000ull
 #define BACKOFF_MAX_NS (30 * SECOND_NS)
+#define READ(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
 #define L2_OVERHEAD 22 /* Ethernet header and two tags */
 
 const char *const port_state_names[] = { "absent", "down", "up", "failed", NULL };
@@ -48,6 +49,14 @@ int port_new(struct port **result, const struct port_config *config, uint16_t id
 
 /* --- closing --- */
 
+static void add_counters(struct queue_counters *sum, const struct queue_counters *c)
+{
+	sum->rx_packets += READ(c->rx_packets);
+	sum->rx_bytes += READ(c->rx_bytes);
+	sum->tx_packets += READ(c->tx_packets);
+	sum->tx_bytes += READ(c->tx_bytes);
+}
+
 /* Take the queues away from the workers, close the sockets, and let the frames linger. */
 static void close_queues(struct port *port)
 {
@@ -64,6 +73,7 @@ static void close_queues(struct port *port)
 	if (env->publish(env->arg))
 		log_error("port %s: a worker did not let go of its queues", port->name);
 	for (unsigned i = 0; i < n; i++) {
+		add_counters(&port->past, &queue[i]->counters);
 		queue_close(queue[i], &env->group);
 		queue[i]->group_next = env->lingering;
 		env->lingering = queue[i];
@@ -386,31 +396,26 @@ static json_t *queue_show(const struct port *port, const struct queue *queue)
 	return json_pack("{s:i,s:i,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
 			 "queue", queue->index, "worker", queue->worker, "mode", queue_mode(queue),
 			 "requested", config_port_mode_names[port->config->mode], "why", queue->why,
-			 "rx_packets", (json_int_t)c->rx_packets, "rx_bytes",
-			 (json_int_t)c->rx_bytes, "tx_packets", (json_int_t)c->tx_packets,
-			 "tx_bytes", (json_int_t)c->tx_bytes, "rx_dropped", (json_int_t)k.rx_dropped,
+			 "rx_packets", (json_int_t)READ(c->rx_packets), "rx_bytes",
+			 (json_int_t)READ(c->rx_bytes), "tx_packets", (json_int_t)READ(c->tx_packets),
+			 "tx_bytes", (json_int_t)READ(c->tx_bytes), "rx_dropped", (json_int_t)k.rx_dropped,
 			 "rx_ring_full", (json_int_t)k.rx_ring_full, "fill_ring_empty",
 			 (json_int_t)k.fill_ring_empty, "rx_invalid",
-			 (json_int_t)(k.rx_invalid + c->rx_invalid), "tx_invalid",
+			 (json_int_t)(k.rx_invalid + READ(c->rx_invalid)), "tx_invalid",
 			 (json_int_t)k.tx_invalid, "tx_ring_empty", (json_int_t)k.tx_ring_empty,
-			 "fill_starved", (json_int_t)c->fill_starved, "tx_full",
-			 (json_int_t)c->tx_full, "kicks", (json_int_t)c->kicks, "kick_errors",
-			 (json_int_t)c->kick_errors);
+			 "fill_starved", (json_int_t)READ(c->fill_starved), "tx_full",
+			 (json_int_t)READ(c->tx_full), "kicks", (json_int_t)READ(c->kicks), "kick_errors",
+			 (json_int_t)READ(c->kick_errors));
 }
 
 json_t *port_show(const struct port *port)
 {
-	uint64_t rx = 0, tx = 0, rx_bytes = 0, tx_bytes = 0;
+	struct queue_counters sum = port->past;
 	json_t *queues = json_array();
 	char mac[18];
 
 	for (unsigned i = 0; i < port->n_queues; i++) {
-		const struct queue_counters *c = &port->queue[i]->counters;
-
-		rx += c->rx_packets;
-		tx += c->tx_packets;
-		rx_bytes += c->rx_bytes;
-		tx_bytes += c->tx_bytes;
+		add_counters(&sum, &port->queue[i]->counters);
 		json_array_append_new(queues, queue_show(port, port->queue[i]));
 	}
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", port->link.mac[0],
@@ -423,6 +428,7 @@ json_t *port_show(const struct port *port)
 			 port->steer ? steer_describe(port->steer) : "", "fallback",
 			 config_fallback_names[port->config->fallback], "spread",
 			 port->config->spread, "multi_buffer", port->sg, "rx_packets",
-			 (json_int_t)rx, "rx_bytes", (json_int_t)rx_bytes, "tx_packets",
-			 (json_int_t)tx, "tx_bytes", (json_int_t)tx_bytes, "queues", queues);
+			 (json_int_t)sum.rx_packets, "rx_bytes", (json_int_t)sum.rx_bytes,
+			 "tx_packets", (json_int_t)sum.tx_packets, "tx_bytes",
+			 (json_int_t)sum.tx_bytes, "queues", queues);
 }

@@ -52,6 +52,7 @@ struct port {
 	bool generic, sg;
 	unsigned n_queues;
 	struct queue *queue[PORT_QUEUES_MAX];
+	struct queue_counters past; /* of queues that were closed */
 	uint32_t frames;
 	int device_queues; /* when it was opened */
 	uint64_t retry_ns, backoff_ns;
