@@ -70,8 +70,10 @@ static void close_queues(struct port *port)
 	for (unsigned i = 0; i < n && port->steer; i++)
 		steer_socket_clear(port->steer, i);
 	port->n_queues = 0;
-	if (env->publish(env->arg))
-		log_error("port %s: a worker did not let go of its queues", port->name);
+	if (env->publish(env->arg)) {
+		log_error("port %s: a worker did not let go of its queues; they stay open", port->name);
+		return;
+	}
 	for (unsigned i = 0; i < n; i++) {
 		add_counters(&port->past, &queue[i]->counters);
 		queue_close(queue[i], &env->group);
