@@ -245,7 +245,7 @@ static uint16_t classify_interface(struct datapath *dp, struct packet *p)
 
 	if (!vlans)
 		return DROP_INTERFACE_DOWN;
-	if (!p->vlan)
+	if (!(p->vlan | p->outer_vlan))
 		slot = vlans->untagged;
 	else if (!p->outer_vlan)
 		slot = vlans->single ? vlans->single[p->vlan & 4095] : IFACE_NONE;
