@@ -103,6 +103,7 @@ static int start_workers(struct engine *engine)
 	}
 	log_info("memory: %u frames of %u bytes, %s", engine->umem->frames, engine->umem->frame_size,
 		 engine->umem->pages);
+	engine->env.umem = engine->umem;
 	err = frame_cache_new(&engine->env.frames, engine->umem);
 	if (!err)
 		err = workers_new(&engine->workers, n, cpus, engine->umem, rib_fib(engine->rib));
