@@ -545,8 +545,10 @@ void engine_stop(struct engine *engine)
 		return;
 	mirror_free(engine->mirror);
 	engine->mirror = NULL;
-	for (unsigned i = 0; i < PORT_MAX; i++)
+	for (unsigned i = 0; i < PORT_MAX; i++) {
 		port_free(engine->port[i], true);
+		engine->port[i] = NULL;
+	}
 	if (engine->workers)
 		workers_stop(engine->workers);
 	if (engine->umem) {
