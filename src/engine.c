@@ -278,20 +278,10 @@ int engine_apply_interfaces(struct engine *engine, const struct config *old)
 
 /* --- events --- */
 
-static void call_soon(struct engine *engine)
-{
-	struct timeval now = { 0 };
-
-	engine->statics_due = true;
-	if (engine->soon)
-		event_add(engine->soon, &now);
-}
-
 static void on_link(void *arg, const struct rib_link *link, bool present)
 {
 	struct engine *engine = arg;
 
-	call_soon(engine);
 	for (unsigned i = 0; i < PORT_MAX; i++) {
 		struct port *port = engine->port[i];
 
@@ -313,7 +303,6 @@ static void on_synced(void *arg)
 {
 	struct engine *engine = arg;
 
-	call_soon(engine);
 	if (engine->synced)
 		return;
 	engine->synced = true;
@@ -341,7 +330,6 @@ static void on_local_address(void *arg, const struct ip_addr *addr, bool present
 	if (err)
 		log_error("steering: an own address cannot be %s: %s", present ? "added" : "removed",
 			  strerror(-err));
-	call_soon(engine);
 }
 
 static void on_neighbours_changed(void *arg)
@@ -372,23 +360,6 @@ static void on_questions(evutil_socket_t fd, short what, void *arg)
 	workers_questions(engine->workers, ask, engine->rib);
 }
 
-static void apply_statics(struct engine *engine)
-{
-	int err;
-
-	if (!engine->statics_due || !engine->statics)
-		return;
-	engine->statics_due = false;
-	err = static_routes_apply(engine->statics, engine->config);
-	if (err)
-		log_error("static routes: %s", strerror(-err));
-}
-
-static void on_soon(evutil_socket_t fd, short what, void *arg)
-{
-	apply_statics(arg);
-}
-
 static void on_second(evutil_socket_t fd, short what, void *arg)
 {
 	struct engine *engine = arg;
@@ -399,7 +370,6 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 			port_tick(engine->port[i], now);
 	port_env_tick(&engine->env, now);
 	rib_tick(engine->rib, now);
-	apply_statics(engine);
 }
 
 /* --- start and stop --- */
@@ -409,10 +379,9 @@ static int start_events(struct engine *engine)
 	struct timeval second = { .tv_sec = 1 };
 
 	engine->second = event_new(engine->base, -1, EV_PERSIST, on_second, engine);
-	engine->soon = event_new(engine->base, -1, 0, on_soon, engine);
 	engine->questions = event_new(engine->base, engine->workers->question_event,
 				      EV_READ | EV_PERSIST, on_questions, engine);
-	if (!engine->second || !engine->soon || !engine->questions)
+	if (!engine->second || !engine->questions)
 		return -ENOMEM;
 	event_add(engine->second, &second);
 	event_add(engine->questions, NULL);
@@ -444,8 +413,6 @@ static int start_tables(struct engine *engine)
 		err = rib_new(&engine->rib, &callbacks);
 	if (!err)
 		err = engine_set_tables(engine);
-	if (!err)
-		err = static_routes_new(&engine->statics, engine->rib);
 	engine->env.rib = engine->rib;
 	engine->env.publish = engine_publish;
 	engine->env.arg = engine;
@@ -466,6 +433,8 @@ static int start_ports(struct engine *engine)
 		err = engine_add_port(engine, conf_port(engine->config, i));
 	if (!err)
 		err = engine_apply_interfaces(engine, NULL);
+	if (!err)
+		err = static_routes_set(engine->rib, engine->config);
 	if (err) {
 		log_error("ports: %s", strerror(-err));
 		return err;
@@ -561,11 +530,11 @@ void engine_stop(struct engine *engine)
 		frame_cache_free(engine->env.frames);
 		report_frames(engine);
 	}
-	for (struct event **e = (struct event *[]){ engine->second, engine->soon, engine->questions,
-						    NULL }; *e; e++)
-		event_free(*e);
+	if (engine->second)
+		event_free(engine->second);
+	if (engine->questions)
+		event_free(engine->questions);
 	control_free(engine->control);
-	static_routes_free(engine->statics);
 	pipeline_free(engine->pipeline);
 	rib_free(engine->rib);
 	steer_addresses_free(engine->env.addresses);

@@ -3,7 +3,7 @@
  * The engine: everything that a running visord consists of, wired together. Control thread.
  *
  *   configuration ─→ functions, chains, interfaces, static routes, ports
- *   netlink mirror ─→ RIB ─→ FIB ─→ workers          (engine.c, static_route.c)
+ *   netlink mirror ─→ RIB ─→ FIB ─→ workers          (engine.c)
  *   links ─→ ports ─→ queues ─→ workers               (port.c, engine_queues.c)
  *   SIGHUP, visorctl reload ─→ engine_reload()        (engine_reload.c)
  *   visorctl show … ─→ engine_show.c
@@ -34,17 +34,15 @@ struct engine {
 	struct config *config;
 	struct pipeline *pipeline;
 	struct event_base *base;
-	struct event *second, *questions, *soon;
+	struct event *second, *questions;
 	struct umem *umem;
 	struct workers *workers;
 	struct rib *rib;
 	struct mirror *mirror;
 	struct control *control;
-	struct static_routes *statics;
 	struct port_env env;
 	struct port *port[PORT_MAX];
 	bool synced;	   /* the first dump is in: ports may open */
-	bool statics_due;  /* links or addresses changed */
 	uint64_t started_ns, reloads, reloads_refused;
 };
 

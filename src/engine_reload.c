@@ -113,6 +113,7 @@ static void change_over(struct engine *engine, struct config *next, struct pipel
 	engine->config = next;
 	engine->pipeline = pipeline;
 	log_set_level((enum log_level)next->log.level);
+	static_routes_remove(engine->rib, old, next);
 	remove_ports(engine, next);
 	err = add_ports(engine, &added);
 	if (!err)
@@ -125,7 +126,7 @@ static void change_over(struct engine *engine, struct config *next, struct pipel
 	if (!err && dump)
 		err = mirror_resync(engine->mirror);
 	if (!err)
-		err = static_routes_apply(engine->statics, next);
+		err = static_routes_set(engine->rib, next);
 	if (err)
 		log_error("reload: %s; restart visord", strerror(-err));
 	urcu_qsbr_synchronize_rcu(); /* no worker is in an old chain any more */

@@ -101,26 +101,29 @@ static void raise_memlock(void)
 static int serve(struct event_base *base, const char *path, struct config *config)
 {
 	struct engine *engine;
-	struct event *hup, *term, *interrupt;
-	int err = engine_start(&engine, path, config, base);
+	struct event *signals[3];
+	int err = engine_start(&engine, path, config, base), status = 1;
 
 	if (err)
 		return 1;
-	hup = evsignal_new(base, SIGHUP, on_hup, engine);
-	term = evsignal_new(base, SIGTERM, on_end, base);
-	interrupt = evsignal_new(base, SIGINT, on_end, base);
-	if (hup && term && interrupt && !event_add(hup, NULL) && !event_add(term, NULL) &&
-	    !event_add(interrupt, NULL)) {
+	signals[0] = evsignal_new(base, SIGHUP, on_hup, engine);
+	signals[1] = evsignal_new(base, SIGTERM, on_end, base);
+	signals[2] = evsignal_new(base, SIGINT, on_end, base);
+	for (unsigned i = 0; i < 3; i++)
+		err |= !signals[i] || event_add(signals[i], NULL);
+	if (!err) {
 		log_info("visord %s runs with %s", VISOR_VERSION, path);
 		notify_ready();
 		event_base_dispatch(base);
+		status = 0;
 	}
 	notify_stopping();
 	log_info("ending");
 	engine_stop(engine);
-	for (struct event **e = (struct event *[]){ hup, term, interrupt, NULL }; *e; e++)
-		event_free(*e);
-	return 0;
+	for (unsigned i = 0; i < 3; i++)
+		if (signals[i])
+			event_free(signals[i]);
+	return status;
 }
 
 static int run(const char *path)
