@@ -15,6 +15,7 @@
 #include "conf_impl.h"
 #include "version.h"
 
+#define ROUTES_SHOWN 1000 /* of show routes, where no limit is given */
 #define READ(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
 
 static uint64_t now_ns(void)
@@ -144,12 +145,16 @@ static const char *arg_string(const json_t *args, const char *name)
 
 static json_t *show_routes(void *arg, const json_t *args, char **error, json_t **errors)
 {
-	const struct engine *engine = arg;
-	json_int_t family = json_integer_value(json_object_get(args, "family"));
-	const json_t *limit = json_object_get(args, "limit");
-	uint32_t n = limit ? (uint32_t)json_integer_value(limit) : UINT32_MAX;
+	json_t *bounded = json_object_get(args, "limit") ? json_copy((json_t *)args) :
+							   json_pack("{s:i}", "limit", ROUTES_SHOWN);
+	json_t *out;
 
-	return rib_show_routes(engine->rib, (unsigned)family, n);
+	json_object_update_missing(bounded, (json_t *)args);
+	out = rib_show_routes(((struct engine *)arg)->rib, bounded);
+	json_decref(bounded);
+	if (!out)
+		*error = strdup("show routes: \"prefix\" or \"next\" is not what was expected");
+	return out;
 }
 
 static json_t *show_neighbours(void *arg, const json_t *args, char **error, json_t **errors)

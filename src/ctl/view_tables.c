@@ -96,7 +96,7 @@ void view_neighbours(const json_t *result, const struct style *style, FILE *out)
 	json_array_foreach(json_object_get(result, "neighbours"), i, neighbour) {
 		const char *state = value_string(neighbour, "state");
 
-		value_cell(table, COLOUR_NONE, neighbour, "address");
+		value_cell(table, COLOUR_NONE, neighbour, "dst");
 		value_cell(table, COLOUR_NONE, neighbour, "interface");
 		value_cell(table, COLOUR_NONE, neighbour, "dev");
 		value_cell(table, COLOUR_NONE, neighbour, "mac");
