@@ -360,9 +360,11 @@ static uint32_t show_family(const struct rib *rib, unsigned f, const struct rout
 		json_array_append_new(out, route_json(rib, f ? 6 : 4, route_table_at(t, heap[i])));
 	if (n < left && n) {
 		const json_t *last = json_array_get(out, json_array_size(out) - 1);
+		const char *dst = json_string_value(json_object_get(last, "dst"));
 
-		*next = json_pack("{s:O,s:I}", "dst", json_object_get(last, "dst"), "index",
-				  (json_int_t)heap[n - 1]);
+		if (!strcmp(dst, "default"))
+			dst = f ? "::/0" : "0.0.0.0/0";
+		*next = json_pack("{s:s,s:I}", "dst", dst, "index", (json_int_t)heap[n - 1]);
 	} else if (left && !*next && q->limit && taken == q->limit) {
 		*next = json_pack("{s:s,s:i}", "dst", "::/0", "index", 0); /* the page ended with IPv4 */
 	}
