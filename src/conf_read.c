@@ -303,14 +303,14 @@ static const config_setting_t *element(const config_setting_t *setting, unsigned
 static bool count_fits(struct reader *r, const struct object *object, const struct conf_key *key,
 		       const config_setting_t *setting, unsigned n)
 {
-	const char *what = key->type == CONF_LIST ? "groups" : "values";
+	const char *what = key->type == CONF_LIST ? "group" : "value";
 
 	if ((int64_t)n < key->min)
-		mistake(r, object, key, setting, "expected at least %" PRId64 " %s, found %u", key->min,
-			what, n);
+		mistake(r, object, key, setting, "expected at least %" PRId64 " %s%s, found %u", key->min,
+			what, key->min == 1 ? "" : "s", n);
 	else if (key->max && (int64_t)n > key->max)
-		mistake(r, object, key, setting, "expected at most %" PRId64 " %s, found %u", key->max,
-			what, n);
+		mistake(r, object, key, setting, "expected at most %" PRId64 " %s%s, found %u", key->max,
+			what, key->max == 1 ? "" : "s", n);
 	else
 		return true;
 	return false;
@@ -553,15 +553,16 @@ static void key_default(struct reader *r, const struct conf_key *key, void *memb
 	}
 }
 
-/* An object is called by its name, or by whatever its first key holds: `route "10.0.0.0/8"`. */
+/* An object is called by its name, or by the first of its keys where that must be there:
+ * `route "10.0.0.0/8"`. */
 static void label_set(struct object *object, const config_setting_t *group)
 {
 	const struct conf_key *key = conf_schema_name_key(object->schema);
 	const config_setting_t *name;
 
-	if (!key)
+	if (!key && object->schema->keys->required)
 		key = object->schema->keys;
-	name = group && key->name ? config_setting_get_member(group, key->name) : NULL;
+	name = group && key ? config_setting_get_member(group, key->name) : NULL;
 	if (name && is_type(name, CONFIG_TYPE_STRING))
 		snprintf(object->label, sizeof(object->label), "%s \"%.60s\"", object->schema->name,
 			 config_setting_get_string(name));
@@ -618,6 +619,7 @@ static void group_read(struct reader *r, const struct conf_schema *schema,
 	unsigned before = conf_errors_total(r->errors);
 	const struct conf_key *key;
 
+	memset(out, 0, schema->size); /* a group holds its defaults already */
 	*(struct conf_where *)out = *where;
 	label_set(&object, group);
 	for (key = schema->keys; key->name; key++)
