@@ -18,10 +18,12 @@ static bool device_name_valid(const char *name)
 static void device_check(const char *device, const struct conf_where *object, const void *member,
 			 const char *label, const char *name, struct conf_errors *errors)
 {
+	const char *quote = name ? "\"" : "";
+
 	if (device && !device_name_valid(device))
 		conf_error_at(errors, object, member,
-			      "%s \"%s\": device = \"%s\": that cannot be the name of a network device",
-			      label, name ? name : "", device);
+			      "%s%s%s%s%s: device = \"%s\": that cannot be the name of a network device",
+			      label, name ? " " : "", quote, name ? name : "", quote, device);
 }
 
 static void ring_check(const struct port_config *port, const int64_t *ring, const char *key,
@@ -181,6 +183,8 @@ static void memory_check(const struct config *config, struct conf_errors *errors
 	for (unsigned i = 0; i < config->ports.n; i++) {
 		const struct port_config *port = conf_port(config, i);
 
+		if (conf_errors_marked(errors, port))
+			return;
 		need += (port->queues ? (uint64_t)port->queues : 1) * conf_frames_per_queue(port);
 	}
 	if (memory->frames && (uint64_t)memory->frames < need)
@@ -217,7 +221,8 @@ void config_rules_engine(struct config *config, struct conf_errors *errors)
 	const struct control_config *control = &config->control;
 
 	ports_check(config, errors);
-	workers_check(&config->workers, errors);
+	if (!conf_errors_marked(errors, &config->workers))
+		workers_check(&config->workers, errors);
 	memory_check(config, errors);
 	tables_check(&config->routing, errors);
 	if (control->socket && control->socket[0] != '/')
