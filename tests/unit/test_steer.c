@@ -45,6 +45,8 @@ enum where {
 };
 
 static struct steer_bpf *program;
+static struct steer_maps program_maps; /* the same maps, as the daemon would find them */
+static struct steer_addresses *own;
 static int socket_fd = -1;
 
 struct sample {
@@ -348,21 +350,103 @@ static void without_a_socket_the_fallback_is_taken_and_nothing_else_changes(void
 	fallback_set(XDP_PASS);
 }
 
-static void an_address_that_is_removed_is_no_longer_local(void **state)
+static struct ip_addr address(const char *text)
 {
-	struct sample own4 = { "own IPv4", SOCKET, .type = IP4, .to = OWN4 };
-	struct sample own6 = { "own IPv6", SOCKET, .type = IP6, .to = OWN6, .next = 6 };
-	uint32_t value = 1;
-	uint8_t key[16];
+	struct ip_addr addr = { .family = 6 };
 
-	inet_pton(AF_INET, OWN4, key);
-	assert_int_equal(bpf_map_delete_elem(bpf_map__fd(program->maps.visor_local4), key), 0);
-	expect_sample(&own4);
-	bpf_map_update_elem(bpf_map__fd(program->maps.visor_local4), key, &value, BPF_ANY);
-	inet_pton(AF_INET6, OWN6, key);
-	assert_int_equal(bpf_map_delete_elem(bpf_map__fd(program->maps.visor_local6), key), 0);
-	expect_sample(&own6);
-	bpf_map_update_elem(bpf_map__fd(program->maps.visor_local6), key, &value, BPF_ANY);
+	if (inet_pton(AF_INET, text, &addr.addr.s6_addr[12]) == 1) {
+		addr.addr.s6_addr[10] = addr.addr.s6_addr[11] = 0xff;
+		addr.family = 4;
+	} else {
+		assert_int_equal(inet_pton(AF_INET6, text, &addr.addr), 1);
+	}
+	return addr;
+}
+
+static void set(struct steer_addresses *addresses, const char *text, bool present)
+{
+	struct ip_addr addr = address(text);
+
+	assert_int_equal(steer_addresses_set(addresses, &addr, present), 0);
+}
+
+static void an_address_is_local_as_long_as_it_is_set(void **state)
+{
+	struct sample far4 = { "far IPv4", SOCKET, .type = IP4, .to = FAR4 };
+	struct sample far6 = { "far IPv6", SOCKET, .type = IP6, .to = FAR6, .next = 6 };
+
+	for (int i = 0; i < 3; i++) {
+		far4.want = far6.want = i == 1 ? LOCAL : SOCKET;
+		set(own, FAR4, i == 1);
+		set(own, FAR6, i == 1);
+		expect_sample(&far4);
+		expect_sample(&far6);
+	}
+}
+
+static void many_set(int i, bool present)
+{
+	char text[48];
+
+	snprintf(text, sizeof(text), "10.7.%d.%d", i >> 8, i & 255);
+	set(own, text, present);
+	snprintf(text, sizeof(text), "2001:db8:%x::%x", i * 7919 % 65536, i);
+	set(own, text, present);
+}
+
+static void many_expect(int i, enum where want)
+{
+	char text[48];
+	struct sample s4 = { "one of many IPv4", want, .type = IP4, .to = text };
+	struct sample s6 = { "one of many IPv6", want, .type = IP6, .to = text, .next = 6 };
+
+	snprintf(text, sizeof(text), "10.7.%d.%d", i >> 8, i & 255);
+	expect_sample(&s4);
+	snprintf(text, sizeof(text), "2001:db8:%x::%x", i * 7919 % 65536, i);
+	expect_sample(&s6);
+}
+
+/* More removals than the filter bears before it is written anew. */
+static void thousands_of_addresses_come_and_go_and_none_is_missed(void **state)
+{
+	enum { N = 3000 };
+
+	for (int i = 0; i < N; i++)
+		many_set(i, true);
+	for (int i = 0; i < N; i += 7)
+		many_expect(i, LOCAL);
+	for (int i = 0; i < N; i++)
+		if (i % 7)
+			many_set(i, false);
+	for (int i = 0; i < N; i++)
+		many_expect(i, i % 7 ? SOCKET : LOCAL);
+	for (int i = 0; i < N; i += 7)
+		many_set(i, false);
+}
+
+static unsigned filter_bits(const struct steer_maps *maps)
+{
+	struct steer_filter filter;
+	uint32_t zero = 0;
+	unsigned n = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(maps->fd[STEER_FILTER], &zero, &filter), 0);
+	for (int i = 0; i < STEER_FILTER_BITS / 64; i++)
+		n += (unsigned)__builtin_popcountll(filter.word[i]);
+	return n;
+}
+
+static void the_filter_sheds_stale_bits(void **state)
+{
+	steer_addresses_sweep(own);
+	assert_in_range(filter_bits(&program_maps), 1, 3);
+	for (int i = 0; i < 1500; i++) {
+		many_set(i, true);
+		many_set(i, false);
+	}
+	assert_in_range(filter_bits(&program_maps), 1, 1024 + 3);
+	steer_addresses_sweep(own);
+	assert_in_range(filter_bits(&program_maps), 1, 3);
 }
 
 static void a_loaded_program_is_known_by_its_maps_and_its_code(void **state)
@@ -387,68 +471,59 @@ static void a_loaded_program_is_known_by_its_maps_and_its_code(void **state)
 	steer_maps_close(&maps);
 }
 
-static bool address_known(int fd4, int fd6, const char *text)
+static bool knows(const struct steer_maps *maps, const char *text)
 {
-	uint8_t key[16];
+	struct ip_addr addr = address(text);
 	uint32_t value;
 
-	if (inet_pton(AF_INET, text, key) == 1)
-		return bpf_map_lookup_elem(fd4, key, &value) == 0;
-	inet_pton(AF_INET6, text, key);
-	return bpf_map_lookup_elem(fd6, key, &value) == 0;
+	if (addr.family == 4)
+		return !bpf_map_lookup_elem(maps->fd[STEER_LOCAL4], &addr.addr.s6_addr[12], &value);
+	return !bpf_map_lookup_elem(maps->fd[STEER_LOCAL6], &addr.addr, &value);
 }
 
-static struct ip_addr address(const char *text)
-{
-	struct ip_addr addr = { .family = 6 };
-
-	if (inet_pton(AF_INET, text, &addr.addr.s6_addr[12]) == 1) {
-		addr.addr.s6_addr[10] = addr.addr.s6_addr[11] = 0xff;
-		addr.family = 4;
-	} else {
-		inet_pton(AF_INET6, text, &addr.addr);
-	}
-	return addr;
-}
-
-/* The maps of `program` are an earlier process's here: they know OWN4, OWN6 and 192.0.2.255. */
 static void addresses_of_a_program_taken_over_are_kept_until_the_sweep(void **state)
 {
-	struct steer_maps old;
-	struct steer_addresses *set;
-	struct ip_addr own4 = address(OWN4), new6 = address("2001:db8::77");
-	int fd4 = bpf_map__fd(program->maps.visor_local4);
-	int fd6 = bpf_map__fd(program->maps.visor_local6);
+	struct steer_addresses *earlier, *now;
+	struct steer_maps old, lent;
 
 	steer_maps_init(&old);
-	old.fd[STEER_LOCAL4] = fd4;
-	old.fd[STEER_LOCAL6] = fd6;
-	assert_int_equal(steer_addresses_new(&set), 0);
-	assert_int_equal(steer_addresses_set(set, &new6, true), 0);
-	assert_int_equal(steer_addresses_join(set, &old), 0);
-	assert_true(address_known(fd4, fd6, "2001:db8::77"));
-	assert_true(address_known(fd4, fd6, OWN4) && address_known(fd4, fd6, OWN6));
+	assert_int_equal(steer_maps_create(&old), 0);
+	assert_int_equal(steer_addresses_new(&earlier), 0);
+	assert_int_equal(steer_addresses_join(earlier, &old), 0);
+	set(earlier, OWN4, true);
+	set(earlier, OWN6, true);
+	set(earlier, "192.0.2.255", true);
+	steer_addresses_free(earlier);
 
-	assert_int_equal(steer_addresses_set(set, &own4, true), 0);
-	steer_addresses_sweep(set);
-	assert_true(address_known(fd4, fd6, OWN4) && address_known(fd4, fd6, "2001:db8::77"));
-	assert_false(address_known(fd4, fd6, OWN6) || address_known(fd4, fd6, "192.0.2.255"));
+	assert_int_equal(steer_addresses_new(&now), 0);
+	set(now, "2001:db8::77", true);
+	assert_int_equal(steer_addresses_join(now, &old), 0);
+	assert_true(knows(&old, "2001:db8::77"));
+	assert_true(knows(&old, OWN4) && knows(&old, OWN6));
+	assert_int_equal(filter_bits(&old), 4);
+	set(now, OWN4, true);
+	steer_addresses_sweep(now);
+	assert_true(knows(&old, OWN4) && knows(&old, "2001:db8::77"));
+	assert_false(knows(&old, OWN6) || knows(&old, "192.0.2.255"));
 
-	assert_int_equal(steer_addresses_set(set, &own4, false), 0);
-	assert_int_equal(steer_addresses_set(set, &own4, false), 0);
-	assert_false(address_known(fd4, fd6, OWN4));
-	assert_false(address_known(steer_addresses_fd4(set), steer_addresses_fd6(set), OWN4));
-	steer_addresses_leave(set, &old);
-	assert_int_equal(steer_addresses_set(set, &own4, true), 0);
-	assert_false(address_known(fd4, fd6, OWN4));
-	steer_addresses_free(set);
+	set(now, OWN4, false);
+	set(now, OWN4, false);
+	steer_maps_init(&lent);
+	assert_int_equal(steer_addresses_lend(now, &lent), 0);
+	assert_true(knows(&lent, "2001:db8::77"));
+	assert_false(knows(&old, OWN4) || knows(&lent, OWN4));
+	steer_addresses_leave(now, &old);
+	set(now, OWN4, true);
+	assert_false(knows(&old, OWN4));
+	steer_maps_close(&lent);
+	steer_maps_close(&old);
+	steer_addresses_free(now);
 }
 
-static void a_pair_that_joins_after_the_sweep_is_reconciled_at_once(void **state)
+static void maps_that_join_after_the_sweep_are_reconciled_at_once(void **state)
 {
+	struct steer_addresses *addresses;
 	struct steer_maps old;
-	struct steer_addresses *set;
-	struct ip_addr many;
 	char text[32];
 
 	steer_maps_init(&old);
@@ -457,57 +532,54 @@ static void a_pair_that_joins_after_the_sweep_is_reconciled_at_once(void **state
 		uint8_t key[4] = { 10, 1, (uint8_t)(i >> 8), (uint8_t)i };
 		uint32_t value = 1;
 
-		assert_int_equal(
-			bpf_map_update_elem(old.fd[STEER_LOCAL4], key, &value, BPF_ANY), 0);
+		assert_int_equal(bpf_map_update_elem(old.fd[STEER_LOCAL4], key, &value, BPF_ANY),
+				 0);
 	}
-	assert_int_equal(steer_addresses_new(&set), 0);
+	assert_int_equal(steer_addresses_new(&addresses), 0);
 	for (int i = 0; i < 2000; i += 2) {
 		snprintf(text, sizeof(text), "10.%d.%d.%d", 1 + i % 4 / 2, i >> 8, i & 255);
-		many = address(text);
-		assert_int_equal(steer_addresses_set(set, &many, true), 0);
+		set(addresses, text, true);
 	}
-	steer_addresses_sweep(set);
-	assert_int_equal(steer_addresses_join(set, &old), 0);
+	steer_addresses_sweep(addresses);
+	assert_int_equal(steer_addresses_join(addresses, &old), 0);
 	for (int i = 0; i < 2000; i++) {
 		for (int net = 1; net <= 2; net++) {
 			snprintf(text, sizeof(text), "10.%d.%d.%d", net, i >> 8, i & 255);
-			assert_int_equal(address_known(old.fd[STEER_LOCAL4], -1, text),
-					 i % 2 == 0 && net == 1 + i % 4 / 2);
+			assert_int_equal(knows(&old, text), i % 2 == 0 && net == 1 + i % 4 / 2);
 		}
 	}
-	steer_addresses_leave(set, &old);
-	steer_addresses_free(set);
+	assert_in_range(filter_bits(&old), 900, 1000);
+	steer_addresses_leave(addresses, &old);
+	steer_addresses_free(addresses);
 	steer_maps_close(&old);
-}
-
-static void own_set(const char *text)
-{
-	uint32_t value = 1;
-	uint8_t key[16];
-
-	if (inet_pton(AF_INET, text, key) == 1)
-		bpf_map_update_elem(bpf_map__fd(program->maps.visor_local4), key, &value, BPF_ANY);
-	else if (inet_pton(AF_INET6, text, key) == 1)
-		bpf_map_update_elem(bpf_map__fd(program->maps.visor_local6), key, &value, BPF_ANY);
 }
 
 static int program_load(void **state)
 {
+	struct bpf_prog_info info = { 0 };
+	uint32_t size = sizeof(info);
+
 	steer_print_init();
 	program = steer_bpf__open_and_load();
 	socket_fd = socket(AF_XDP, SOCK_RAW, 0);
 	if (!program || socket_fd < 0)
 		return -1;
-	own_set(OWN4);
-	own_set(OWN6);
-	own_set("192.0.2.255");
 	fallback_set(XDP_PASS);
 	socket_set(true);
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(program->progs.visor_steer), &info, &size) ||
+	    steer_maps_open(&program_maps, info.id) || steer_addresses_new(&own) ||
+	    steer_addresses_join(own, &program_maps))
+		return -1;
+	set(own, OWN4, true);
+	set(own, OWN6, true);
+	set(own, "192.0.2.255", true);
 	return 0;
 }
 
 static int program_unload(void **state)
 {
+	steer_addresses_free(own);
+	steer_maps_close(&program_maps);
 	close(socket_fd);
 	steer_bpf__destroy(program);
 	return 0;
@@ -538,10 +610,12 @@ int main(void)
 		cmocka_unit_test(each_class_of_packet_goes_where_it_belongs),
 		cmocka_unit_test(every_truncation_is_read_no_further_than_it_is),
 		cmocka_unit_test(without_a_socket_the_fallback_is_taken_and_nothing_else_changes),
-		cmocka_unit_test(an_address_that_is_removed_is_no_longer_local),
+		cmocka_unit_test(an_address_is_local_as_long_as_it_is_set),
+		cmocka_unit_test(thousands_of_addresses_come_and_go_and_none_is_missed),
+		cmocka_unit_test(the_filter_sheds_stale_bits),
 		cmocka_unit_test(a_loaded_program_is_known_by_its_maps_and_its_code),
 		cmocka_unit_test(addresses_of_a_program_taken_over_are_kept_until_the_sweep),
-		cmocka_unit_test(a_pair_that_joins_after_the_sweep_is_reconciled_at_once),
+		cmocka_unit_test(maps_that_join_after_the_sweep_are_reconciled_at_once),
 	};
 	const struct CMUnitTest none[] = { cmocka_unit_test(skipped) };
 
