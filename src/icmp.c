@@ -65,7 +65,7 @@ static void error4(struct datapath *dp, const struct packet *cause, enum icmp_er
 	uint8_t *icmp;
 	__be32 source;
 
-	if (kind == ICMP_ERROR_PORT_UNREACHABLE) { /* its destination is ours: RFC 1122 3.2.2.1 */
+	if (kind == ICMP_ERROR_PORT_UNREACHABLE) { /* its destination is ours, and answers */
 		source = bytes_load32(from + 16);
 	} else if (!icmp_source4(dp, cause, to, &source)) {
 		datapath_not_made(dp, DROP_ICMP_NO_SOURCE);

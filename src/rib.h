@@ -9,7 +9,23 @@
  * entries cost nothing and disturb nobody), rib_resync_end() removes what was not seen.
  *
  * Choice among routes to one prefix: the order of the tables in the configuration, with the local
- * table before all; then static before kernel at equal metric; then the lowest metric.
+ * table before all; then the lowest metric; static before kernel at equal metric; then the oldest.
+ * A route all of whose next hops are down loses against any other route to the same prefix, and
+ * wins again when one is back. Where it is the only one it stays, and packets are dropped as
+ * "egress_down": as in the kernel, losing a carrier does not send packets by a shorter prefix.
+ *
+ * What the kernel drops without a message is dropped here by inference, on the calls as they come
+ * from the mirror (so the mirror need not know):
+ *   - rib_link_set() of a link that was up and is not: the kernel's routes all of whose hops leave
+ *     by links that are down (IPv4; IPv6 as well, since skip_notify_on_dev_down may be set). Not
+ *     IPv4 routes to own addresses. They come back by new messages only.
+ *   - a link that is not up and running loses its next-hop objects, they leave their groups, and
+ *     the routes by objects that are gone go too. The same on rib_nexthop_object_del().
+ *   - rib_address_del(): IPv4 routes that prefer it as their source, once no link has it any more;
+ *     and when it was the link's last IPv4 address, all IPv4 routes by the link.
+ *   - rib_link_del(): everything by that link, its addresses and neighbours too.
+ * Static routes are never dropped; they wait for their interface. A carrier that is lost drops
+ * nothing. rib_hop.dead is not used for any of this (nobody says when it ends): the link's state is.
  */
 #ifndef VISOR_RIB_H
 #define VISOR_RIB_H
@@ -61,12 +77,17 @@ struct rib_hop {
 	struct ip_addr gateway; /* family 0: on-link */
 	uint16_t weight;	/* 1..65535 */
 	bool onlink;		/* gateway reachable though no route covers it */
-	bool dead;		/* the kernel says RTNH_F_DEAD or LINKDOWN */
+	bool dead;		/* the kernel says RTNH_F_DEAD or LINKDOWN; see above */
+	/* Static routes: the name of an interface of ours instead of ifindex (which is then 0); the
+	 * hop follows it when its device is made anew. With neither a name nor an ifindex the
+	 * interface is the one with an address whose prefix covers the gateway. NULL: by ifindex. */
+	const char *interface;
 };
 
 #define RIB_HOPS_MAX 256
 
-/* What a route or a next-hop object leads to. */
+/* What a route or a next-hop object leads to. Two hops to the same gateway count as one with the
+ * weights added. More than RIB_HOPS_MAX: -E2BIG. */
 struct rib_target {
 	uint8_t kind;	       /* NEXTHOP_FORWARD (one or more hops), BLACKHOLE, UNREACHABLE, PROHIBIT,
 				* LOCAL, BROADCAST */
@@ -106,7 +127,8 @@ struct fib *rib_fib(struct rib *rib); /* lives as long as the RIB */
 /* Tables that count, in order of preference (numbers; the local table is always first). */
 int rib_set_tables(struct rib *rib, const uint32_t *tables, unsigned n);
 
-/* Interfaces of the configuration. `device` is the kernel device that carries the addresses; ""
+/* Interfaces of the configuration. A device belongs to one interface: the first that names it.
+ * Static routes by an interface are to be removed before it is. `device` is the kernel device that carries the addresses; ""
  * for a VLAN: found by parent and VLAN id. The slot of a name stays the same over changes. */
 struct rib_interface {
 	const char *name, *device, *port_device;
@@ -130,9 +152,23 @@ int rib_neighbour_del(struct rib *rib, int ifindex, const struct ip_addr *addr);
 int rib_nexthop_object_set(struct rib *rib, uint32_t id, const struct rib_target *target,
 			   const uint32_t *members);
 int rib_nexthop_object_del(struct rib *rib, uint32_t id);
-int rib_route_set(struct rib *rib, const struct rib_route *route, bool append_hop);
-int rib_route_del(struct rib *rib, const struct rib_route *route); /* with hops: only those legs
-								     * of an IPv6 multipath route */
+
+/* What a message about a route says of the other routes with its prefix, table and metric. */
+enum rib_route_how {
+	RIB_ROUTE_ADD = 0,     /* neither flag, and in a dump */
+	RIB_ROUTE_APPEND = 1,  /* NLM_F_APPEND. IPv6: the hops join those that are there. IPv4: one
+				* more route, used when those before it cannot be */
+	RIB_ROUTE_REPLACE = 2, /* NLM_F_REPLACE */
+};
+
+/* A route is (prefix, table, metric, static or not). Two kernel routes may share that: IPv4 ones by
+ * APPEND; IPv6 ones where each is on-link by its own device, or on-link beside one by gateways. Any
+ * other takes the place of the one that is there. Tables that do not count are ignored (0). */
+int rib_route_set(struct rib *rib, const struct rib_route *route, enum rib_route_how how);
+/* IPv6 with hops: only those legs; without: all routes of that prefix, table and metric. IPv4: the
+ * route with this target where several share the rest. 0 also where there is no such route. */
+int rib_route_del(struct rib *rib, const struct rib_route *route);
+
 /* The kernel's (not static) route with the key of `key` (family, prefix, len, table, metric), as it
  * was set last. target.hops then points to memory that stays valid until the next change. */
 bool rib_route_find(const struct rib *rib, const struct rib_route *key, struct rib_route *route);
@@ -142,6 +178,8 @@ bool rib_route_find(const struct rib *rib, const struct rib_route *key, struct r
  * were removed. */
 unsigned rib_routes_prune(struct rib *rib, unsigned family,
 			  bool (*gone)(void *arg, const struct rib_route *route), void *arg);
+
+/* Static routes take no part in a resync. A begin while one is under way starts it anew. */
 void rib_resync_begin(struct rib *rib);
 void rib_resync_end(struct rib *rib);
 
@@ -149,13 +187,15 @@ void rib_resync_end(struct rib *rib);
  * mirror calls it after each batch of messages. */
 void rib_commit(struct rib *rib);
 
-/* Every few seconds: let the kernel confirm the stale neighbours that are in use. */
+/* About once a second: let the kernel confirm the stale neighbours that are in use, and ask again for
+ * failed ones that are in use or are gateways. now_ns: CLOCK_MONOTONIC. */
 void rib_tick(struct rib *rib, uint64_t now_ns);
 
-/* A worker asks for a neighbour (by interface slot). */
+/* A worker asks for a neighbour (by interface slot). Passed on at most once a second per address. */
 void rib_resolve(struct rib *rib, uint16_t slot, const struct ip_addr *addr);
 
 /* For visorctl: arrays and objects owned by the caller. */
+/* family 4, 6 or 0 for both; at most `limit` routes of a family, 0 all; in the order of prefixes. */
 json_t *rib_show_routes(const struct rib *rib, unsigned family, uint32_t limit);
 json_t *rib_show_neighbours(const struct rib *rib);
 json_t *rib_show_interfaces(const struct rib *rib);

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of commands. See command.h. */
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+
+#define ROUTES_SHOWN 1000
+
+const struct option_help option_helps[] = {
+	{ 's', "socket", "SOCKET", "the daemon's control socket (/run/visor/visor.sock)", true },
+	{ 'j', "json", NULL, "print the daemon's answer as JSON", true },
+	{ 'H', "human", NULL, "1.2 M instead of 1234567", true },
+	{ 'w', "watch", "SECONDS", "repeat until Ctrl-C", true },
+	{ 'h', "help", NULL, "help, also for a command: visorctl show routes --help", true },
+	{ 'V', "version", NULL, "visorctl's own version", true },
+	{ 'a', "all", NULL, "also what is zero; of routes every one", false },
+	{ '4', "ipv4", NULL, "IPv4 only", false },
+	{ '6', "ipv6", NULL, "IPv6 only", false },
+	{ 'n', "limit", "N", "at most N (1000 unless given)", false },
+	{ 0, NULL, NULL, NULL, false },
+};
+
+static bool family_arguments(const struct options *options, const struct operands *operands,
+			     json_t *args)
+{
+	if (options->family)
+		json_object_set_new(args, "family", json_integer(options->family));
+	return true;
+}
+
+/* "192.0.2.0/24", "2001:db8::/32", or an address. */
+static bool is_prefix(const char *text)
+{
+	char address[INET6_ADDRSTRLEN + 1] = "", binary[16], *end;
+	const char *slash = strchr(text, '/');
+	size_t len = slash ? (size_t)(slash - text) : strlen(text);
+	bool six = strchr(text, ':');
+	long bits;
+
+	if (len >= sizeof(address))
+		return false;
+	memcpy(address, text, len);
+	if (inet_pton(six ? AF_INET6 : AF_INET, address, binary) != 1)
+		return false;
+	if (!slash)
+		return true;
+	bits = strtol(slash + 1, &end, 10);
+	return slash[1] >= '0' && slash[1] <= '9' && !*end && bits <= (six ? 128 : 32);
+}
+
+static bool routes_arguments(const struct options *options, const struct operands *operands,
+			     json_t *args)
+{
+	const char *prefix = operands->n ? operands->word[0] : NULL;
+
+	if (prefix && !is_prefix(prefix)) {
+		fprintf(stderr, "visorctl: '%s' is no prefix; 192.0.2.0/24 or 2001:db8::/32 was expected\n",
+			prefix);
+		return false;
+	}
+	if (prefix && options->family && (options->family == 6) != !!strchr(prefix, ':')) {
+		fprintf(stderr, "visorctl: '%s' is not IPv%d\n", prefix, options->family);
+		return false;
+	}
+	if (options->all && options->limit >= 0) {
+		fputs("visorctl: either --all or --limit, not both\n", stderr);
+		return false;
+	}
+	if (prefix)
+		json_object_set_new(args, "prefix", json_string(prefix));
+	json_object_set_new(args, "limit",
+			    json_integer(options->limit >= 0 ? options->limit : ROUTES_SHOWN));
+	return family_arguments(options, operands, args);
+}
+
+static bool address_arguments(const struct options *options, const struct operands *operands,
+			      json_t *args)
+{
+	const char *address = operands->word[0];
+
+	if (!is_prefix(address) || strchr(address, '/')) {
+		fprintf(stderr, "visorctl: '%s' is no address; 192.0.2.1 or 2001:db8::1 was expected\n",
+			address);
+		return false;
+	}
+	json_object_set_new(args, "address", json_string(address));
+	return true;
+}
+
+static bool config_arguments(const struct options *options, const struct operands *operands,
+			     json_t *args)
+{
+	json_object_set_new(args, "format", json_string(options->json ? "json" : "text"));
+	return true;
+}
+
+const struct command commands[] = {
+	{
+		.words = "show status",
+		.operands = "",
+		.options = "",
+		.summary = "the daemon at a glance",
+		.help = "Version, process, how long it runs, its configuration file and how often that\n"
+			"was read (the generation), how many ports are up.",
+		.examples = "visorctl show status\n",
+		.view = view_fields,
+	},
+	{
+		.words = "show ports",
+		.operands = "[PORT]",
+		.max = 1,
+		.options = "a",
+		.summary = "ports and their queues: state, mode, counters",
+		.help = "One table of ports and one of their queues. A queue's mode is what the driver gave\n"
+			"(zerocopy, copy, generic); below stands why it is not what was asked for. Columns\n"
+			"of trouble (packets the kernel dropped, rings that ran full or empty, invalid\n"
+			"descriptors) show up once they count something, or with --all.",
+		.examples = "visorctl show ports\n"
+			    "visorctl show ports wan --human --watch 1\n"
+			    "visorctl --json show ports | jq '.[] | select(.state != \"up\")'\n",
+		.view = view_ports,
+		.filter = "",
+	},
+	{
+		.words = "show interfaces",
+		.operands = "[INTERFACE]",
+		.max = 1,
+		.options = "a",
+		.summary = "ports and their VLAN interfaces: addresses, chain, counters",
+		.help = "An interface is where packets enter a chain of functions: a port's untagged\n"
+			"packets, or those of one VLAN. A VLAN of 200.100 is service tag 200, inner tag 100.",
+		.examples = "visorctl show interfaces\n"
+			    "visorctl show interfaces lan100\n",
+		.view = view_interfaces,
+		.filter = "interfaces",
+	},
+	{
+		.words = "show workers",
+		.operands = "",
+		.options = "a",
+		.summary = "worker threads: CPU, load, queues; packet memory",
+		.help = "BUSY-% is the share of time spent on packets. An average burst near 1 is an idle\n"
+			"worker, near 64 one at its limit. SLEEPS counts waits for the next packet.",
+		.examples = "visorctl show workers --watch 1\n",
+		.view = view_workers,
+	},
+	{
+		.words = "show routes",
+		.operands = "[PREFIX]",
+		.max = 1,
+		.options = "46na",
+		.summary = "the routes that packets follow",
+		.help = "What the kernel's tables and the configuration's static routes came to. Where two\n"
+			"routes want the same prefix, '>' marks the one that is used. With PREFIX: that\n"
+			"one and what lies within it. At most 1000 unless --limit or --all is given.",
+		.examples = "visorctl show routes -6\n"
+			    "visorctl show routes 192.0.2.0/24\n"
+			    "visorctl show routes --all --json | jq -r '.routes[].dst' | sort > routes.txt\n",
+		.view = view_routes,
+		.arguments = routes_arguments,
+		.list = "routes",
+	},
+	{
+		.words = "show neighbours",
+		.operands = "",
+		.options = "46a",
+		.summary = "ARP and ND: who is behind which address",
+		.help = "The kernel's neighbours on our interfaces. A failed one does not answer: packets to\n"
+			"it earn the sender an ICMP host unreachable.",
+		.examples = "visorctl show neighbours -4\n",
+		.view = view_neighbours,
+		.arguments = family_arguments,
+	},
+	{
+		.words = "show drops",
+		.operands = "",
+		.options = "a",
+		.summary = "every packet that did not leave, by reason",
+		.help = "Each packet that is not transmitted is counted under exactly one reason. The last\n"
+			"line is the books: received + originated = transmitted + dropped + waiting. While\n"
+			"packets flow they may be off by those in flight. --all shows reasons at zero too.",
+		.examples = "visorctl show drops\n"
+			    "visorctl show drops --all --watch 1\n",
+		.view = view_drops,
+	},
+	{
+		.words = "show functions",
+		.operands = "",
+		.options = "a",
+		.summary = "the functions in the ports' chains, and what each tells of itself",
+		.help = "An instance is FUNCTION:NAME, as it stands in a chain.",
+		.examples = "visorctl show functions\n",
+		.view = view_functions,
+	},
+	{
+		.words = "show config",
+		.operands = "",
+		.options = "",
+		.summary = "the running configuration, defaults filled in",
+		.help = "As a file that visord reads back to the same, so also a starting point for one.",
+		.examples = "visorctl show config > effective.cfg && visord --check effective.cfg\n"
+			    "visorctl show config --json\n",
+		.view = view_config,
+		.arguments = config_arguments,
+	},
+	{
+		.words = "route get",
+		.operands = "ADDRESS",
+		.min = 1,
+		.max = 1,
+		.options = "",
+		.summary = "where a packet to ADDRESS goes",
+		.help = "The longest prefix that matches, and for each of its next hops the port, interface\n"
+			"and MAC address that a packet would leave with. Other routes of that prefix are\n"
+			"listed too; '>' marks the one that is used.",
+		.examples = "visorctl route get 192.0.2.1\n"
+			    "visorctl route get 2001:db8::1 --json\n",
+		.view = view_route,
+		.arguments = address_arguments,
+	},
+	{
+		.words = "reload",
+		.operands = "",
+		.options = "",
+		.summary = "read the configuration again",
+		.help = "All of it is checked first. Any mistake, and what cannot change in a running\n"
+			"daemon, leaves everything as it is: the mistakes are printed one a line and the\n"
+			"exit code is 1.",
+		.examples = "visord --check /etc/visor/visord.cfg && visorctl reload\n",
+		.view = view_reload,
+		.once = true,
+	},
+	{
+		.words = "version",
+		.operands = "",
+		.options = "",
+		.summary = "visorctl's and the daemon's version",
+		.help = "visorctl --version tells its own without asking the daemon.",
+		.examples = "visorctl version\n",
+		.view = view_version,
+		.once = true,
+	},
+	{ .words = NULL },
+};
