@@ -23,14 +23,15 @@ LIBS      = $(shell pkg-config --libs $(PKGS)) -lpthread -ldl -lm
 LIB_SRC  := $(filter-out src/visord.c,$(wildcard src/*.c)) $(wildcard nf/*.c nf/*/*.c)
 CTL_SRC  := $(wildcard src/ctl/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
-BENCH_SRC:= $(wildcard bench/*.c)
+BENCH_SRC:= $(filter-out %_dpdk.c,$(wildcard bench/*.c))
 obj       = $(patsubst %.c,$(BUILD)/%.o,$(1))
 LIB      := $(BUILD)/libvisor.a
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
+BENCHES  := $(patsubst %.c,$(BUILD)/%,$(BENCH_SRC))
 TOOLS    := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/tools/*.c))) \
             $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/tools/*.bpf.c))
 
-.PHONY: all units tools clean deps run test topo lint install uninstall help
+.PHONY: all units tools benches bench clean deps run test topo lint install uninstall help
 all: $(BUILD)/visord $(BUILD)/visorctl   ## build visord and visorctl into build/
 
 $(BUILD)/visord: $(BUILD)/src/visord.o $(LIB)
@@ -49,10 +50,18 @@ $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $$(call support,tests/unit/$$*.c) $(LI
 $(BUILD)/tests/test_ctl: $(filter-out %/main.o,$(call obj,$(CTL_SRC)))
 units: $(UNITS)
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $$(call support,bench/$$*.c) $(LIB)
-	$(call say,LD,$@)$(CC) $(ALL_LD) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) $(BENCH_LIBS)
 $(BUILD)/tests/tools/%: tests/tools/%.c Makefile
 	$(call say,CC,$@)mkdir -p $(@D) && $(CC) $(ALL_C) -MF $@.d $(ALL_LD) -o $@ $< -lpthread
 tools: $(TOOLS)
+
+# Where DPDK is installed, lpm_bench compares with it.
+DPDK      = $(if $(SAN),,$(shell pkg-config --exists libdpdk && echo libdpdk))
+$(BUILD)/bench/lpm_bench: $(if $(DPDK),$(BUILD)/bench/lpm_peer_dpdk.o)
+$(BUILD)/bench/lpm_bench: BENCH_LIBS = $(if $(DPDK),$(shell pkg-config --libs libdpdk))
+$(BUILD)/bench/lpm_bench.o: ALL_C += $(if $(DPDK),-DLPM_PEER_DPDK)
+$(BUILD)/bench/lpm_peer_dpdk.o: ALL_C += $(shell pkg-config --cflags libdpdk)
+benches: $(BENCHES)
 
 # The steering program: built by clang, embedded by its skeleton.
 BPF       = mkdir -p $(@D) && $(CLANG) -O2 -g -Wall -Werror -target bpf -mcpu=v3 -I. -Ixdp \
@@ -84,6 +93,11 @@ test: deps                               ## everything: unit, configuration and 
 topo:                                    ## the topology scripts alone; TESTS='forward ecmp' some
 	@$(MAKE) --no-print-directory all tools
 	@BUILD=$(BUILD) tests/run topo $(TESTS)
+
+bench: deps                              ## microbenchmarks; TABLE=file of prefixes for the LPM's
+	-@$(MAKE) --no-print-directory deps DEPS=libdpdk-dev
+	@$(MAKE) --no-print-directory benches
+	@$(BUILD)/bench/lpm_bench $(if $(TABLE),--table $(TABLE))
 
 SOURCES = $(shell git ls-files '*.c' '*.h' | grep -v '^bench/third')
 SCRIPTS = $(shell git ls-files '*.sh' tests/run .ci/run)

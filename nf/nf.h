@@ -5,10 +5,11 @@
  * other function.
  *
  * Life: the configuration's section `<name> = ( { name = "instance"; … } )` is read by the
- * function's key table into its own conf struct, check() looks at what spans keys, init() builds
- * an instance. On a reload all of that happens for the new configuration first; then adopt()
- * carries live state from the old instance of the same name over (or refuses, which refuses the
- * reload), the chains are swapped by RCU, and after a grace period fini() frees the old instance.
+ * function's key table into its own conf struct (the key `name` is the engine's and not in the
+ * table), check() looks at what spans keys, init() builds an instance. On a reload all of that
+ * happens for the new configuration first; then adopt() carries live state from the old instance of
+ * the same name over (or refuses, which refuses the reload), the chains are swapped by RCU, and
+ * after a grace period fini() frees the old instance.
  *
  * A function without a section of its own in the file can be named in a chain all the same: it
  * then runs with its defaults under the instance name "default".

@@ -19,7 +19,8 @@
 
 #include "fib.h"
 
-/* Where something stands in the file; the first member of every struct that a schema fills. */
+/* Where something stands in the file; the first member of every struct that a schema fills. A
+ * group that the file does not have, and that holds its defaults, has file NULL and line 0. */
 struct conf_where {
 	const char *file;
 	int line;
@@ -67,8 +68,10 @@ struct conf_key {
 	bool required;
 	bool unique;		       /* CONF_NAME: within its list */
 	size_t offset;		       /* of the member */
-	int64_t min, max;	       /* CONF_INT(S): values; CONF_STRING(S), CONF_LIST: length (0: no limit) */
-	const char *dflt;	       /* as it would stand in a file: "64", "adaptive", "true"; NULL none */
+	/* CONF_INT, CONF_INTS: of a value; CONF_STRING: bytes; CONF_STRINGS, CONF_LIST: how many
+	 * (max 0: no limit) */
+	int64_t min, max;
+	const char *dflt;	       /* "64", "adaptive", "true"; arrays: "1, 2"; NULL: none, zero */
 	const char *const *choices;    /* CONF_ENUM, NULL-terminated */
 	const struct conf_schema *sub; /* CONF_GROUP, CONF_LIST */
 	const char *doc;	       /* one line, for the manual page */
@@ -87,10 +90,31 @@ struct conf_errors; /* a growing list of "FILE:LINE: message" */
  * expected. */
 void conf_error(struct conf_errors *errors, const struct conf_where *where, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The same about one member of a struct (or one element of its arrays): where that key stands, or
+ * where the object does when the member holds its default. During a check only. */
+void conf_error_at(struct conf_errors *errors, const struct conf_where *object, const void *member,
+		   const char *format, ...) __attribute__((format(printf, 4, 5)));
 unsigned conf_errors_count(const struct conf_errors *errors);
+/* With those that the list, which is bounded, had no room for; its last line says how many. */
+unsigned conf_errors_total(const struct conf_errors *errors);
 /* In the order of file and line; NULL past the end. */
 const char *conf_errors_get(const struct conf_errors *errors, unsigned i);
 struct conf_errors *conf_errors_new(void);
 void conf_errors_free(struct conf_errors *errors);
+
+/* Do two structs hold the same values? Where they stand in a file does not count. */
+bool conf_equal(const struct conf_schema *schema, const void *a, const void *b);
+/* The name of the first key whose value differs, NULL where none does. */
+const char *conf_changed_key(const struct conf_schema *schema, const void *a, const void *b);
+
+/* One struct from the text of a group without its braces, for tests and tools: "" gives the
+ * defaults. NULL where there is any error. */
+void *conf_struct_parse(const struct conf_schema *schema, const char *text,
+			struct conf_errors *errors);
+void conf_struct_free(void *filled);
+
+/* The candidate that `word` is most likely a misspelling of; NULL where none is near. `next` gives
+ * candidate after candidate, then NULL. */
+const char *conf_suggest(const char *word, const char *(*next)(void *arg, unsigned i), void *arg);
 
 #endif

@@ -11,10 +11,17 @@
 
 #include "conf.h"
 
+#define WORKERS_MAX 64
+
 enum poll_mode { POLL_BUSY, POLL_ADAPTIVE, POLL_INTERRUPT };
 enum port_mode { PORT_MODE_AUTO, PORT_MODE_ZEROCOPY, PORT_MODE_COPY, PORT_MODE_GENERIC };
 enum port_fallback { FALLBACK_KERNEL, FALLBACK_DROP };
 enum hugepages { HUGEPAGES_PREFER, HUGEPAGES_REQUIRE, HUGEPAGES_OFF };
+
+/* The words of these enums in a file, in their order, NULL-terminated (config_schema.c). */
+extern const char *const config_poll_names[], *const config_port_mode_names[];
+extern const char *const config_fallback_names[], *const config_hugepages_names[];
+extern const char *const config_route_type_names[];
 
 struct workers_config {
 	struct conf_where where;
@@ -54,7 +61,7 @@ struct port_config {
 
 struct route_config { /* static routes */
 	struct conf_where where;
-	struct conf_prefix to;
+	struct conf_prefix to;	/* never multicast */
 	struct ip_addr via;	/* family 0: on-link, or a type other than unicast */
 	const char *interface;	/* name of a port or VLAN interface; NULL: found by `via` */
 	int type;		/* 0 unicast, 1 blackhole, 2 unreachable, 3 prohibit */
@@ -63,7 +70,8 @@ struct route_config { /* static routes */
 
 struct chain_config {
 	struct conf_where where;
-	struct conf_strings ports;     /* names of ports or VLAN interfaces */
+	struct conf_strings ports;     /* names of ports or VLAN interfaces; once read each of them
+					* is in exactly one chain, defaults and VLANs filled in */
 	struct conf_strings functions; /* "router", "firewall:edge" */
 };
 
@@ -108,16 +116,41 @@ struct config {
 
 extern const struct conf_schema conf_file_schema; /* the whole file without functions' sections */
 
-/* Read and check a file; NULL where there is any error, all of them in `errors`. */
+struct nf_ops;
+
+/* Read and check a file; NULL where there is any error, all of them in `errors`. The functions are
+ * those of nf_list; a chain may name "router" without a section for it: the instance "default"
+ * then exists with its defaults. A section that no chain names is an error: it is a typing mistake,
+ * and what its author wanted done would not be done. */
 struct config *conf_read(const char *path, struct conf_errors *errors);
+/* The same with other functions (NULL-terminated) than nf_list. */
+struct config *conf_read_with(const char *path, const struct nf_ops *const *functions,
+			      struct conf_errors *errors);
 void conf_free(struct config *config);
+
+/* What `visord --check FILE` does: every mistake on stderr, or "FILE: ok" on stdout. The exit
+ * status: 0 or 1. */
+int conf_check_main(const char *path);
 
 static inline const struct port_config *conf_port(const struct config *c, unsigned i)
 {
 	return (const struct port_config *)c->ports.item + i;
 }
 
+/* The instance that "router" (its "default") or "firewall:edge" means, NULL: there is none. */
 const struct function_config *conf_function(const struct config *c, const char *ref);
+
+/* Frames that one queue of a port can hold at a time: fill and receive ring and the packets on
+ * their way up to it, transmit ring and completions; and those that a worker can hold. */
+#define CONF_FRAMES_PER_WORKER 1024
+static inline uint64_t conf_frames_per_queue(const struct port_config *port)
+{
+	return 3 * (uint64_t)port->rx_ring + (uint64_t)port->tx_ring;
+}
+
+/* A routing table's number by its name in the file ("main", "200", a name of rt_tables). 0 or
+ * -ENOENT. */
+int conf_table_number(const char *name, uint32_t *number);
 
 /* The effective configuration, defaults filled in. As a libconfig file (visord reads it back to
  * the same), malloc'ed; or as JSON. */
@@ -126,5 +159,25 @@ json_t *conf_json(const struct config *config);
 
 /* The key reference, from the tables: troff for the manual page, or plain text. malloc'ed. */
 char *conf_reference(bool troff);
+char *conf_reference_with(const struct nf_ops *const *functions, bool troff);
+
+/* What is different in `next`. Objects with names are told apart by them; those without (chains,
+ * routes) have changed when one went and another came. Their order does not count. A section that
+ * is a group has one change for each of its keys. */
+enum conf_change_kind { CONF_ADDED, CONF_REMOVED, CONF_CHANGED };
+
+struct conf_change {
+	enum conf_change_kind kind;
+	const char *section;	   /* "ports", "workers", "router" */
+	const char *name;	   /* of the object: "wan"; what it holds where it has no name; NULL: a
+				    * group */
+	const char *key;	   /* CONF_CHANGED: the key, one call each; otherwise NULL */
+	const void *before, *after; /* the object's struct; NULL: not there */
+};
+
+/* Calls `change` for each; pointers hold during the call, but before and after as long as their
+ * configurations. How many there were, or -ENOMEM. */
+int conf_diff(const struct config *running, const struct config *next,
+	      void (*change)(void *arg, const struct conf_change *change), void *arg);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include <stdlib.h>
 
+#include "lpm_lanes.h"
 #include "lpm_trie.h"
 
 struct lpm4 {
@@ -66,6 +67,29 @@ burst_avx2(const struct lpm_trie *t, const uint32_t *addr, uint32_t *value, unsi
 	burst(t, addr, value, n);
 }
 
+LPM_TARGET_AVX512 static void burst_avx512(const struct lpm_trie *t, const uint32_t *addr,
+					   uint32_t *value, unsigned int n)
+{
+	struct lpm_lanes l;
+
+	for (unsigned int at = 0; at < n; at += 16) {
+		__m512i a = _mm512_maskz_loadu_epi32(lpm_lanes_mask(n, at), addr + at);
+		__m512i slot = _mm512_and_si512(_mm512_srli_epi32(a, 8), _mm512_set1_epi32(255));
+
+		_mm512_store_si512(l.slot + at, slot);
+		_mm512_store_si512(l.entry + at,
+				   _mm512_i32gather_epi32(_mm512_srli_epi32(a, 16), t->root, 4));
+	}
+	if (lpm_lanes_step(t->base, &l, n))
+		for (unsigned int i = 0; i < n; i++)
+			if (l.entry[i] & LPM_ENTRY_NODE)
+				l.entry[i] = lookup_rest(t, l.entry[i], addr[i]);
+	for (unsigned int at = 0; at < n; at += 16)
+		_mm512_mask_storeu_epi32(value + at, lpm_lanes_mask(n, at),
+					 _mm512_load_si512(l.entry + at));
+	lpm_arena_reader_done(&t->arena);
+}
+
 struct lpm4 *lpm4_new(void)
 {
 	struct lpm4 *t = calloc(1, sizeof(*t));
@@ -75,7 +99,9 @@ struct lpm4 *lpm4_new(void)
 		return NULL;
 	}
 	if (t)
-		t->burst = lpm_cpu_has_avx2() ? burst_avx2 : burst_portable;
+		t->burst = lpm_cpu_best() == LPM_CPU_AVX512 ? burst_avx512 :
+			   lpm_cpu_best() == LPM_CPU_AVX2   ? burst_avx2 :
+							      burst_portable;
 	return t;
 }
 

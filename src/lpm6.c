@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 
+#include "lpm_lanes.h"
 #include "lpm_trie.h"
 
 struct lpm6 {
@@ -78,6 +79,48 @@ burst_avx2(const struct lpm_trie *t, const struct in6_addr *addr, uint32_t *valu
 	burst(t, addr, value, n);
 }
 
+/* Four bytes of each of 16 addresses, the first of them lowest. */
+static inline __attribute__((always_inline)) LPM_TARGET_AVX512 __m512i
+word_gather(const struct in6_addr *addr, unsigned int at, unsigned int word, __mmask16 lanes)
+{
+	const __m512i first = _mm512_set_epi32(60, 56, 52, 48, 44, 40, 36, 32, 28, 24, 20, 16, 12, 8, 4, 0);
+
+	return _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), lanes, first,
+					   (const uint32_t *)(const void *)(addr + at) + word, 4);
+}
+
+LPM_TARGET_AVX512 static void burst_avx512(const struct lpm_trie *t, const struct in6_addr *addr,
+					   uint32_t *value, unsigned int n)
+{
+	const __m512i low = _mm512_set1_epi32(255);
+	uint32_t word[LPM6_BURST_MAX] __attribute__((aligned(64)));
+	struct lpm_lanes l;
+	bool more = true;
+
+	for (unsigned int at = 0; at < n; at += 16) {
+		__m512i w = word_gather(addr, at, 0, lpm_lanes_mask(n, at));
+		__m512i slot = _mm512_or_si512(_mm512_slli_epi32(_mm512_and_si512(w, low), 8),
+					       _mm512_and_si512(_mm512_srli_epi32(w, 8), low));
+
+		_mm512_store_si512(word + at, _mm512_srli_epi32(w, 16));
+		_mm512_store_si512(l.entry + at, _mm512_i32gather_epi32(slot, t->root, 4));
+	}
+	for (unsigned int byte = 2; more && byte < 16; byte++) {
+		for (unsigned int at = 0; at < n; at += 16) {
+			__m512i w = byte % 4 ? _mm512_load_si512(word + at) :
+					       word_gather(addr, at, byte / 4, lpm_lanes_mask(n, at));
+
+			_mm512_store_si512(l.slot + at, _mm512_and_si512(w, low));
+			_mm512_store_si512(word + at, _mm512_srli_epi32(w, 8));
+		}
+		more = lpm_lanes_step(t->base, &l, n);
+	}
+	for (unsigned int at = 0; at < n; at += 16)
+		_mm512_mask_storeu_epi32(value + at, lpm_lanes_mask(n, at),
+					 _mm512_load_si512(l.entry + at));
+	lpm_arena_reader_done(&t->arena);
+}
+
 struct lpm6 *lpm6_new(void)
 {
 	struct lpm6 *t = calloc(1, sizeof(*t));
@@ -87,7 +130,9 @@ struct lpm6 *lpm6_new(void)
 		return NULL;
 	}
 	if (t)
-		t->burst = lpm_cpu_has_avx2() ? burst_avx2 : burst_portable;
+		t->burst = lpm_cpu_best() == LPM_CPU_AVX512 ? burst_avx512 :
+			   lpm_cpu_best() == LPM_CPU_AVX2   ? burst_avx2 :
+							      burst_portable;
 	return t;
 }
 

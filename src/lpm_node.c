@@ -4,30 +4,17 @@
  */
 #include "lpm_node.h"
 
-/* Format numbers: width (0-2 = 1, 2, 4 bytes) times 8 plus log2 of the lines. */
-#define FORMAT(width, order)	(0x80 | (width) << 3 | (order))
+/* The formats of each width, by its log2, follow one another from 1 line to the plain array. */
+static const uint8_t format_first[3] = { 0x81, 0x84, 0x88 };
 
-#define RUNS(w, o, n, at, bits) \
-	[FORMAT(w, o)] = { .line_mask = 0xffffff, .slot_shift = 8 - (o), .starts = (n), \
-			   .entries_at = (at), .width_shift = (w), .order = (o), .entry_mask = (bits) }
-#define PLAIN(w, o, bits) \
-	[FORMAT(w, o)] = { .line_mask = 0xffffff, .slot_shift = 8 - (o), .raw_mask = 255 >> (o), \
-			   .width_shift = (w), .order = (o), .entry_mask = (bits) }
+#define ROW(n, lines, starts_n, raw, at, width, bits) \
+	[0x80 | (n)] = { .line_mask = 0xffffff, .slot_shift = 8 - (lines), .starts = (starts_n), \
+			 .raw_mask = (raw), .entries_at = (at), .width_shift = (width), \
+			 .order = (lines), .entry_mask = (bits) },
 
 const struct lpm_format lpm_formats[256] = {
 	[0] = { .slot_shift = 8 },	/* an answer: always line 0 */
-	RUNS(0, 0, 31, 32, 0xff),
-	RUNS(0, 1, 31, 32, 0xff),
-	PLAIN(0, 2, 0xff),
-	RUNS(1, 0, 20, 22, 0xffff),
-	RUNS(1, 1, 20, 22, 0xffff),
-	RUNS(1, 2, 20, 22, 0xffff),
-	PLAIN(1, 3, 0xffff),
-	RUNS(2, 0, 12, 12, 0xffffffff),
-	RUNS(2, 1, 12, 12, 0xffffffff),
-	RUNS(2, 2, 12, 12, 0xffffffff),
-	RUNS(2, 3, 12, 12, 0xffffffff),
-	PLAIN(2, 4, 0xffffffff),
+	LPM_FORMATS(ROW)
 };
 
 /* Bit i of @change: slot i differs from slot i - 1. Bit 0 stays clear. @return all entries, ORed. */
@@ -139,7 +126,7 @@ uint32_t lpm_node_encode(const uint32_t slot[LPM_NODE_SLOTS], struct lpm_node_im
 	if (!(change[0] | change[1] | change[2] | change[3]) && !(slot[0] & LPM_ENTRY_NODE))
 		return slot[0];
 	for (;; order++) {
-		image->format = FORMAT(width, order);
+		image->format = format_first[width] + order;
 		f = &lpm_formats[image->format];
 		if (!f->starts || runs_fit(change, order, f->starts))
 			break;

@@ -22,7 +22,9 @@
  * plain arrays. A node takes the narrowest entries that hold its largest value; only 4-byte ones can
  * refer to other nodes. Small values make small tables.
  *
- * Nodes never change once a reader can reach them.
+ * Once readers can reach a node, nothing in it changes but references to other nodes, each by one
+ * aligned store. Readers load them in wider pieces, vectors even; on x86-64 what matters holds: the four
+ * bytes come from one store, and what the reference leads to was written before it.
  */
 #ifndef LPM_NODE_H
 #define LPM_NODE_H
@@ -39,17 +41,36 @@
 #define LPM_NODE_SLOTS	256
 #define LPM_NODE_BYTES	(LPM_LINE << LPM_ORDER_MAX)
 
+/*
+ * The formats: number, log2 of the lines, start bytes in a line, mask of the slot that is the index in a
+ * plain array, offset of a line's entries, log2 of an entry's bytes, mask of an entry's bits. Number 0
+ * is an answer; numbers fit into four bits, for the vector code.
+ */
+#define LPM_FORMATS(X)                            \
+	X(1, 0, 31, 0, 32, 0, 0xff)               \
+	X(2, 1, 31, 0, 32, 0, 0xff)               \
+	X(3, 2, 0, 63, 0, 0, 0xff)                \
+	X(4, 0, 20, 0, 22, 1, 0xffff)             \
+	X(5, 1, 20, 0, 22, 1, 0xffff)             \
+	X(6, 2, 20, 0, 22, 1, 0xffff)             \
+	X(7, 3, 0, 31, 0, 1, 0xffff)              \
+	X(8, 0, 12, 0, 12, 2, 0xffffffff)         \
+	X(9, 1, 12, 0, 12, 2, 0xffffffff)         \
+	X(10, 2, 12, 0, 12, 2, 0xffffffff)        \
+	X(11, 3, 12, 0, 12, 2, 0xffffffff)        \
+	X(12, 4, 0, 15, 0, 2, 0xffffffff)
+
 /* What the top byte of an entry says, as one table row: no branch in the lookup asks for it. */
 struct lpm_format {
 	uint32_t line_mask;	/* of the entry's bits that are a line number: none in an answer */
 	uint8_t slot_shift;	/* slot >> this = line of the node */
-	uint8_t starts;		/* start bytes in a line */
-	uint8_t raw_mask;	/* slot & this = index in a plain array */
-	uint8_t entries_at;	/* offset of the entries in a line */
-	uint8_t width_shift;	/* log2 of an entry's bytes */
-	uint8_t order;		/* log2 of the lines */
+	uint8_t starts;
+	uint8_t raw_mask;
+	uint8_t entries_at;
+	uint8_t width_shift;
+	uint8_t order;
 	uint8_t pad[2];
-	uint32_t entry_mask;	/* of the bits of an entry in its width */
+	uint32_t entry_mask;
 };
 
 extern const struct lpm_format lpm_formats[256];
@@ -79,6 +100,56 @@ lpm_entry_line(const uint8_t *base, uint32_t entry, unsigned int slot)
 	return base + (((uint64_t)(entry & f->line_mask) + (slot >> f->slot_shift)) << 6);
 }
 
+/* ThreadSanitizer wants to be shown the loads that may meet a store. */
+#ifdef LPM_TSAN
+static inline uint32_t lpm_line_below(const uint8_t *line, unsigned int slot)
+{
+	uint32_t below = 0;
+
+	for (unsigned int i = 0; i < 32; i++)
+		below |= (uint32_t)(__atomic_load_n(line + i, __ATOMIC_RELAXED) <= slot) << i;
+	return below;
+}
+
+static inline uint32_t lpm_line_word(const uint8_t *line, unsigned int at)
+{
+	return __atomic_load_n((const uint32_t *)(const void *)(line + (at & 60)), __ATOMIC_ACQUIRE);
+}
+#else
+/* A bit for each of the line's first 32 bytes that is not above @slot. */
+static inline __attribute__((always_inline)) uint32_t lpm_line_below(const uint8_t *line,
+								     unsigned int slot)
+{
+	const __m128i key = _mm_set1_epi8((char)slot);
+	const __m128i low = _mm_load_si128((const __m128i *)(const void *)line);
+	const __m128i high = _mm_load_si128((const __m128i *)(const void *)line + 1);
+	/* byte <= slot, unsigned: max(byte, slot) == slot */
+	const int below_low = _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(low, key), key));
+	const int below_high = _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(high, key), key));
+
+	return (uint32_t)below_low | (uint32_t)below_high << 16;
+}
+
+/* The aligned word around the entry: no read leaves the line. */
+static inline __attribute__((always_inline)) uint32_t lpm_line_word(const uint8_t *line, unsigned int at)
+{
+	uint32_t word;
+
+	memcpy(&word, __builtin_assume_aligned(line + (at & 60), 4), sizeof(word));
+	return word;
+}
+#endif
+
+/* The offset in the line of the entry of @slot, or for an answer any. */
+static inline __attribute__((always_inline)) unsigned int
+lpm_line_offset(const uint8_t *line, const struct lpm_format *f, unsigned int slot)
+{
+	const uint32_t starts = lpm_line_below(line, slot) & ((1u << f->starts) - 1);
+	const unsigned int run = (unsigned int)__builtin_popcount(starts) + (slot & f->raw_mask);
+
+	return f->entries_at + (run << f->width_shift);
+}
+
 /*
  * The entry of @slot, given its line and the node's entry. An answer stays the answer. Branch-free:
  * formats mix in real tables and a misprediction costs more than all of this.
@@ -87,24 +158,19 @@ static inline __attribute__((always_inline)) uint32_t
 lpm_line_entry(const uint8_t *line, uint32_t entry, unsigned int slot)
 {
 	const struct lpm_format *f = lpm_entry_format(entry);
-	const __m128i key = _mm_set1_epi8((char)slot);
-	const __m128i low = _mm_load_si128((const __m128i *)line);
-	const __m128i high = _mm_load_si128((const __m128i *)line + 1);
-	/* start <= slot, unsigned: max(start, slot) == slot */
-	const unsigned int below_low =
-		(unsigned int)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(low, key), key));
-	const unsigned int below_high =
-		(unsigned int)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(high, key), key));
-	const uint32_t below = (below_low | below_high << 16) & ((1u << f->starts) - 1);
-	const unsigned int run = (unsigned int)__builtin_popcount(below) + (slot & f->raw_mask);
-	const unsigned int at = f->entries_at + (run << f->width_shift);
-	uint64_t word;
-	uint32_t found;
+	const unsigned int at = lpm_line_offset(line, f, slot);
+	const uint32_t found = lpm_line_word(line, at) >> (at * 8 & 31) & f->entry_mask;
 
-	/* The aligned word around the entry: no read leaves the line. */
-	memcpy(&word, __builtin_assume_aligned(line + (at & 56), 8), sizeof(word));
-	found = (uint32_t)(word >> (at * 8 & 63)) & f->entry_mask;
-	return entry & LPM_ENTRY_NODE ? found : entry;
+	/* Not written as a choice: compilers make it a branch. */
+	return found | (entry & ~(uint32_t)((int32_t)entry >> 31));
+}
+
+/* Where in the arena the node of @entry has the entry of @slot. *control* */
+static inline uint32_t lpm_entry_offset(const uint8_t *base, uint32_t entry, unsigned int slot)
+{
+	const uint8_t *line = lpm_entry_line(base, entry, slot);
+
+	return (uint32_t)(line - base) + lpm_line_offset(line, lpm_entry_format(entry), slot);
 }
 
 #endif

@@ -10,16 +10,20 @@
  * the value that it inherits from the shorter ones.
  *
  * A change is two-phased. First every node whose picture changes is built anew, bottom up, unreachable:
- * the node of the prefix and its ancestors, or, below a short prefix, the nodes that it shows through.
- * Memory can run out only here, and then the new nodes are dropped and nothing has happened. Then the
- * root slots are switched, one store each. An address has one path from one root slot, so a reader sees
- * the old answer or the new one for it and nothing else; addresses outside of the prefix find nodes
- * with the same answers as before. The replaced nodes wait in the arena for a grace period.
+ * the node of the prefix, those that it shows through to, and its ancestors up to one that merely
+ * refers to another node than before. Memory can run out only here, and then the new nodes are dropped
+ * and nothing has happened. Then they are published: for a prefix of more than 16 bits by one store,
+ * into the root or into the reference in the node above, for a shorter one by one store for each root
+ * slot. An address has one path from one root slot, so a reader sees the old answer or the new one for
+ * it and nothing else; addresses outside of the prefix find nodes with the same answers as before. The
+ * replaced nodes wait in the arena for a grace period.
  */
 #include "lpm_trie.h"
 
 #include <errno.h>
 #include <stdlib.h>
+
+#include "lpm_lanes.h"
 
 #define HEAP_NODE	512
 #define HEAP_ROOT	(2 * LPM_ROOT_SLOTS)
@@ -48,7 +52,20 @@ struct lpm_path {
 	unsigned int depth;
 };
 
-bool lpm_portable_only;
+enum lpm_cpu lpm_cpu_limit = LPM_CPU_AVX512;
+
+enum lpm_cpu lpm_cpu_best(void)
+{
+	enum lpm_cpu best = LPM_CPU_ANY;
+
+#ifdef LPM_TSAN
+	return best;	/* the others' loads would need explaining: lpm_node.h */
+#endif
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+	    __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt"))
+		best = lpm_lanes_cpu() ? LPM_CPU_AVX512 : LPM_CPU_AVX2;
+	return best < lpm_cpu_limit ? best : lpm_cpu_limit;
+}
 
 /* --- the writer's own memory ------------------------------------------------------------------ */
 
@@ -481,14 +498,39 @@ static int path_find(struct lpm_trie *t, const uint8_t *key, unsigned int len, b
 	return 0;
 }
 
-/* Builds the last node of the path and the ancestors that see a difference. */
-static bool path_build(struct lpm_trie *t, const struct lpm_path *p)
+/* Where readers find the entry of the path's node @i: in the root or in the node above. */
+static uint32_t *path_entry(const struct lpm_trie *t, const struct lpm_path *p, const uint8_t *key,
+			    unsigned int i)
 {
+	uint32_t offset;
+
+	if (!i)
+		return (uint32_t *)(uintptr_t)t->root + ((uint32_t)key[0] << 8 | key[1]);
+	offset = lpm_entry_offset(t->base, p->node[i - 1]->entry, key[i + 1]);
+	return (uint32_t *)(void *)(t->arena.base + offset);
+}
+
+/*
+ * Builds the last node of the path, and its ancestors up to the one where one store makes all of it
+ * visible: a node's place in the node above belongs to it alone, so one node can take over another's.
+ * @return false: no memory. *@at: where to store what, NULL = no reader sees a difference.
+ */
+static bool path_build(struct lpm_trie *t, const struct lpm_path *p, const uint8_t *key, uint32_t **at,
+		       uint32_t *entry)
+{
+	*at = NULL;
 	for (unsigned int i = p->depth; i-- > 0;) {
-		if (!shadow_build(t, p->node[i], p->node[i]->inherited))
+		const struct lpm_shadow *s = p->node[i];
+
+		if (!shadow_build(t, p->node[i], s->inherited))
 			return false;
-		if (p->node[i]->new_entry == p->node[i]->entry)
-			break;
+		if (s->new_entry == s->entry)
+			return true;
+		if (!i || s->entry & s->new_entry & LPM_ENTRY_NODE) {
+			*at = path_entry(t, p, key, i);
+			*entry = s->new_entry;
+			return true;
+		}
 	}
 	return true;
 }
@@ -498,7 +540,8 @@ static int change_long(struct lpm_trie *t, const uint8_t *key, unsigned int len,
 	unsigned int position = path_position(key, len);
 	struct lpm_shadow *last;
 	struct lpm_path p;
-	uint32_t old;
+	uint32_t old, entry;
+	uint32_t *at;
 	int rc = path_find(t, key, len, value != 0, &p);
 
 	if (rc)
@@ -511,13 +554,14 @@ static int change_long(struct lpm_trie *t, const uint8_t *key, unsigned int len,
 		return -ENOMEM;
 	}
 	old = shadow_put(last, position, value);
-	if (!path_build(t, &p)) {
+	if (!path_build(t, &p, key, &at, &entry)) {
 		pending_drop(t);
 		shadow_put(last, position, old);
 		path_prune(t, &p, key);
 		return -ENOMEM;
 	}
-	root_publish(t, (uint32_t)key[0] << 8 | key[1], entry_now(p.node[0]));
+	if (at)
+		__atomic_store_n(at, entry, __ATOMIC_RELEASE);
 	pending_commit(t);
 	path_prune(t, &p, key);
 	t->prefixes = t->prefixes + !old - !value;

@@ -61,15 +61,14 @@ size_t lpm_trie_control_bytes(const struct lpm_trie *t);
 /* Caps the memory; what is in use stays. SIZE_MAX = no cap. *control* */
 void lpm_trie_limit(struct lpm_trie *t, size_t data_bytes, size_t control_bytes);
 
-/* For tests: tables made while this is set use the lookups that every x86-64 can run. */
-extern bool lpm_portable_only;
+/* The sets of instructions that there are lookups for. */
+enum lpm_cpu { LPM_CPU_ANY, LPM_CPU_AVX2, LPM_CPU_AVX512 };
 
-/* Whether the faster versions of the lookups may run. */
-static inline bool lpm_cpu_has_avx2(void)
-{
-	return !lpm_portable_only && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-	       __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
-}
+/* For tests: new tables use no more than this. */
+extern enum lpm_cpu lpm_cpu_limit;
+
+/* What new tables use: the most that this processor has. *control* */
+enum lpm_cpu lpm_cpu_best(void);
 
 static inline __attribute__((always_inline)) uint32_t lpm_root_entry(const struct lpm_trie *t, uint32_t slot)
 {

@@ -196,7 +196,10 @@ void rib_resolve(struct rib *rib, uint16_t slot, const struct ip_addr *addr);
 
 /* For visorctl: arrays and objects owned by the caller. */
 /* family 4, 6 or 0 for both; at most `limit` routes of a family, 0 all; in the order of prefixes. */
-json_t *rib_show_routes(const struct rib *rib, unsigned family, uint32_t limit);
+/* {"routes", "total", "shown", "next"} in the order of prefixes. `args` may hold "family" (4, 6),
+ * "prefix" (that and what lies within), "limit", and "next" as the page before gave it. NULL where
+ * they make no sense. */
+json_t *rib_show_routes(const struct rib *rib, const json_t *args);
 json_t *rib_show_neighbours(const struct rib *rib);
 json_t *rib_show_interfaces(const struct rib *rib);
 json_t *rib_route_get(const struct rib *rib, const struct ip_addr *addr);

@@ -184,24 +184,27 @@ static json_t *route_json(const struct rib *rib, unsigned family, const struct r
 	set_addr(o, "prefsrc", &a->prefsrc);
 	if (path_mtu(p))
 		json_object_set_new(o, "mtu", json_integer(path_mtu(p)));
-	json_object_set_new(o, "installed", json_boolean(r->flags & ROUTE_INSTALLED));
+	json_object_set_new(o, "selected", json_boolean(r->flags & ROUTE_INSTALLED));
 	return o;
 }
 
 /* Lists of routes, in order */
 
+static int key_compare(unsigned words, const uint32_t *a, unsigned a_len, const uint32_t *b,
+		       unsigned b_len)
+{
+	int c = words == 1 ? (a[0] > b[0]) - (a[0] < b[0]) : memcmp(a, b, 16);
+
+	return c ? c : (a_len > b_len) - (a_len < b_len);
+}
+
+/* A total order: by prefix, by length, and by place among those of one prefix. */
 static int route_compare(const struct route_table *t, uint32_t x, uint32_t y)
 {
 	const struct route *a = route_table_at(t, x), *b = route_table_at(t, y);
-	int c = 0;
+	int c = key_compare(t->words, a->key, a->len, b->key, b->len);
 
-	if (t->words == 1)
-		c = a->key[0] < b->key[0] ? -1 : a->key[0] > b->key[0];
-	else
-		c = memcmp(a->key, b->key, 16);
-	if (c)
-		return c;
-	return a->len < b->len ? -1 : a->len > b->len;
+	return c ? c : (x > y) - (x < y);
 }
 
 static void sift_down(const struct route_table *t, uint32_t *heap, uint32_t n, uint32_t i)
@@ -218,30 +221,70 @@ static void sift_down(const struct route_table *t, uint32_t *heap, uint32_t n, u
 	heap[i] = one;
 }
 
+/* Which routes: within a prefix, after the last one of the page before. */
+struct route_query {
+	unsigned family; /* 0 both */
+	uint32_t limit;	 /* 0 none */
+	bool within, after;
+	uint32_t within_key[4], after_key[4];
+	unsigned within_len, after_len, after_family;
+	uint32_t after_index;
+};
+
+static bool covers(unsigned words, const uint32_t *key, unsigned len, const struct route *r)
+{
+	const uint8_t *a = (const uint8_t *)key, *b = (const uint8_t *)r->key;
+	uint8_t mask = (uint8_t)(0xff00 >> (len & 7));
+
+	if (r->len < len)
+		return false;
+	if (words == 1)
+		return !len || !((key[0] ^ r->key[0]) >> (32 - len));
+	return !memcmp(a, b, len / 8) && !((len & 7) && ((a[len / 8] ^ b[len / 8]) & mask));
+}
+
 /* The kernel's own record of an address is shown, ours beside it is not. */
-static bool shown(const struct rib *rib, const struct route_table *t, uint32_t i)
+static bool shown(const struct rib *rib, const struct route_table *t, uint32_t i,
+		  const struct route_query *q)
 {
 	const struct route *r = route_table_at(t, i);
 
-	if (!r->path)
+	if (!r->path || (rib->attr[r->attr]->origin == ORIGIN_ADDRESS && !(r->flags & ROUTE_INSTALLED)))
 		return false;
-	return rib->attr[r->attr]->origin != ORIGIN_ADDRESS || (r->flags & ROUTE_INSTALLED);
+	return !q->within || covers(t->words, q->within_key, q->within_len, r);
 }
 
-/* The `n` first in the order of prefixes of all shown: a heap whose top is the last of them. */
-static uint32_t routes_first(const struct rib *rib, const struct route_table *t, uint32_t *heap,
-			     uint32_t room)
+static bool is_after(const struct route_table *t, uint32_t i, const struct route_query *q)
+{
+	const struct route *r = route_table_at(t, i);
+	int c;
+
+	if (!q->after || q->after_family != (t->words == 1 ? 4 : 6))
+		return true;
+	c = key_compare(t->words, r->key, r->len, q->after_key, q->after_len);
+	return c ? c > 0 : i > q->after_index;
+}
+
+/* The first `room` in order of those that `q` wants, into a heap whose top is the last of them.
+ * *total counts all, *left those of this page and later ones. */
+static uint32_t routes_first(const struct rib *rib, const struct route_table *t,
+			     const struct route_query *q, uint32_t *heap, uint32_t room,
+			     uint32_t *total, uint32_t *left)
 {
 	uint32_t n = 0, last;
 
 	for (uint32_t i = 1; i <= t->top; i++) {
-		if (!shown(rib, t, i))
+		if (!shown(rib, t, i, q))
 			continue;
+		++*total;
+		if (!is_after(t, i, q))
+			continue;
+		++*left;
 		if (n < room) {
 			heap[n++] = i;
 			for (uint32_t j = n / 2; n == room && j--;)
 				sift_down(t, heap, n, j);
-		} else if (route_compare(t, i, heap[0]) < 0) {
+		} else if (room && route_compare(t, i, heap[0]) < 0) {
 			heap[0] = i;
 			sift_down(t, heap, n, 0);
 		}
@@ -257,32 +300,100 @@ static uint32_t routes_first(const struct rib *rib, const struct route_table *t,
 	return n;
 }
 
-static void append_run(const struct rib *rib, const struct route_table *t, unsigned family,
-		       uint32_t index, json_t *out)
+/* "192.0.2.0/24", or an address, as a key; its family, 0 where it is neither. */
+static unsigned key_parse(const char *text, uint32_t key[4], unsigned *len)
 {
-	json_array_append_new(out, route_json(rib, family, route_table_at(t, index)));
+	char address[INET6_ADDRSTRLEN] = "";
+	const char *slash = strchr(text, '/');
+	size_t n = slash ? (size_t)(slash - text) : strlen(text);
+
+	if (n >= sizeof(address))
+		return 0;
+	memcpy(address, text, n);
+	memset(key, 0, 16);
+	if (inet_pton(AF_INET, address, key) == 1) {
+		key[0] = ntohl(key[0]);
+		*len = slash ? (unsigned)atoi(slash + 1) : 32;
+		return *len <= 32 ? 4 : 0;
+	}
+	*len = slash ? (unsigned)atoi(slash + 1) : 128;
+	return inet_pton(AF_INET6, address, key) == 1 && *len <= 128 ? 6 : 0;
 }
 
-json_t *rib_show_routes(const struct rib *rib, unsigned family, uint32_t limit)
+static bool query_read(struct route_query *q, const json_t *args)
 {
-	json_t *out = json_array();
+	const json_t *next = json_object_get(args, "next");
+	const char *prefix = json_string_value(json_object_get(args, "prefix"));
+	const char *after = json_string_value(json_object_get(next, "dst"));
 
-	for (unsigned f = 0; f < 2; f++) {
-		const struct route_table *t = &rib->routes[f];
-		uint32_t room = limit && limit < t->count ? limit : t->count, n;
-		uint32_t *heap;
-
-		if ((family && family != (f ? 6 : 4)) || !room)
-			continue;
-		heap = malloc(room * sizeof(*heap));
-		if (!heap)
-			continue;
-		n = routes_first(rib, t, heap, room);
-		for (uint32_t i = 0; i < n; i++)
-			append_run(rib, t, f ? 6 : 4, heap[i], out);
-		free(heap);
+	memset(q, 0, sizeof(*q));
+	q->family = (unsigned)json_integer_value(json_object_get(args, "family"));
+	q->limit = (uint32_t)json_integer_value(json_object_get(args, "limit"));
+	if (prefix) {
+		q->within = true;
+		q->family = key_parse(prefix, q->within_key, &q->within_len);
+		if (!q->family)
+			return false;
 	}
-	return out;
+	if (after) {
+		q->after = true;
+		q->after_family = key_parse(after, q->after_key, &q->after_len);
+		q->after_index = (uint32_t)json_integer_value(json_object_get(next, "index"));
+	}
+	return !next || (q->after && q->after_family);
+}
+
+/* One family's part; sets *next to the cursor where more would come. */
+static uint32_t show_family(const struct rib *rib, unsigned f, const struct route_query *q,
+			    json_t *out, bool skip, json_t **next)
+{
+	const struct route_table *t = &rib->routes[f];
+	uint32_t taken = (uint32_t)json_array_size(out), total = 0, left = 0, n;
+	uint32_t room = skip ? 0 : q->limit ? q->limit - taken : t->count;
+	uint32_t *heap = malloc(((room < t->count ? room : t->count) + 1u) * sizeof(*heap));
+
+	if (!heap)
+		return 0;
+	n = routes_first(rib, t, q, heap, room < t->count ? room : t->count, &total,
+			 &left);
+	for (uint32_t i = 0; i < n; i++)
+		json_array_append_new(out, route_json(rib, f ? 6 : 4, route_table_at(t, heap[i])));
+	if (n < left && n) {
+		const json_t *last = json_array_get(out, json_array_size(out) - 1);
+		const char *dst = json_string_value(json_object_get(last, "dst"));
+
+		if (!strcmp(dst, "default"))
+			dst = f ? "::/0" : "0.0.0.0/0";
+		*next = json_pack("{s:s,s:I}", "dst", dst, "index", (json_int_t)heap[n - 1]);
+	} else if (left && !*next && q->limit && taken == q->limit) {
+		*next = json_pack("{s:s,s:i}", "dst", "::/0", "index", 0); /* the page ended with IPv4 */
+	}
+	free(heap);
+	return total;
+}
+
+json_t *rib_show_routes(const struct rib *rib, const json_t *args)
+{
+	json_t *out = json_array(), *next = NULL;
+	struct route_query q;
+	uint32_t total = 0;
+	bool skip;
+
+	if (!query_read(&q, args)) {
+		json_decref(out);
+		return NULL;
+	}
+	for (unsigned f = 0; f < 2; f++) {
+		if (q.family && q.family != (f ? 6 : 4))
+			continue;
+		/* a page that is full, or that begins in the other family: this one is only counted */
+		skip = next || (q.after && q.after_family > (f ? 6 : 4)) ||
+		       (q.limit && json_array_size(out) == q.limit);
+		total += show_family(rib, f, &q, out, skip, &next);
+	}
+	return json_pack("{s:o,s:I,s:I,s:o}", "routes", out, "total",
+			 (json_int_t)total, "shown", (json_int_t)json_array_size(out), "next",
+			 next ? next : json_null());
 }
 
 /* One lookup, explained */
@@ -369,6 +480,7 @@ json_t *rib_route_get(const struct rib *rib, const struct ip_addr *addr)
 	const struct route_table *t = &rib->routes[addr->family == 6];
 	json_t *o = json_object(), *candidates = json_array();
 	uint32_t installed = longest_match(rib, addr), i;
+	const struct route_query any = { 0 };
 	const struct route *r;
 	uint32_t id;
 
@@ -381,8 +493,9 @@ json_t *rib_route_get(const struct rib *rib, const struct ip_addr *addr)
 		r = route_table_at(t, installed);
 		set_prefix(o, "prefix", addr->family, r);
 		for (i = route_table_find(t, r->key, r->len); i; i = route_table_next(t, i))
-			if (shown(rib, t, i))
-				append_run(rib, t, addr->family, i, candidates);
+			if (shown(rib, t, i, &any))
+				json_array_append_new(candidates, route_json(rib, addr->family,
+									     route_table_at(t, i)));
 	}
 	json_object_set_new(o, "candidates", candidates);
 	json_object_set_new(o, "nexthop", nexthop_json(rib, id));

@@ -242,13 +242,12 @@ static void remove_old(const struct steer *steer)
 static int maps_prepare(struct steer *steer, char *why)
 {
 	struct steer_maps *maps = &steer->maps;
-	int err;
+	int err = 0;
 
-	if (maps->fd[STEER_LOCAL4] < 0) {
-		maps->fd[STEER_LOCAL4] = dup(steer_addresses_fd4(steer->addresses));
-		maps->fd[STEER_LOCAL6] = dup(steer_addresses_fd6(steer->addresses));
-	}
-	err = steer_maps_create(maps);
+	if (maps->fd[STEER_LOCAL4] < 0)
+		err = steer_addresses_lend(steer->addresses, maps);
+	if (!err)
+		err = steer_maps_create(maps);
 	if (!err)
 		err = steer_addresses_join(steer->addresses, maps);
 	if (err)

@@ -93,6 +93,8 @@ static struct bpf_map *image_map(const struct steer_bpf *image, enum steer_map w
 		return image->maps.visor_local4;
 	case STEER_LOCAL6:
 		return image->maps.visor_local6;
+	case STEER_FILTER:
+		return image->maps.visor_filter;
 	default:
 		return image->maps.visor_counters;
 	}

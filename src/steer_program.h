@@ -13,7 +13,15 @@
 #include "steer.h"
 
 /* The maps of one program as file descriptors, -1 where there is none. */
-enum steer_map { STEER_CONFIG, STEER_SOCKETS, STEER_LOCAL4, STEER_LOCAL6, STEER_COUNTS, STEER_MAPS };
+enum steer_map {
+	STEER_CONFIG,
+	STEER_SOCKETS,
+	STEER_LOCAL4,
+	STEER_LOCAL6,
+	STEER_FILTER,
+	STEER_COUNTS,
+	STEER_MAPS
+};
 
 struct steer_maps {
 	int fd[STEER_MAPS];
@@ -68,9 +76,8 @@ void steer_print_init(void);
 const char *steer_kernel_message(void);
 void steer_kernel_message_clear(void);
 
-/* The two maps that a new program of any port shall use. Not to be closed. */
-int steer_addresses_fd4(const struct steer_addresses *addresses);
-int steer_addresses_fd6(const struct steer_addresses *addresses);
+/* Give `maps` the address maps that a new program of any port shall use. */
+int steer_addresses_lend(const struct steer_addresses *addresses, struct steer_maps *maps);
 /* Keep a program's address maps current from now on; entries that are missing are added at once.
  * Joining the same maps twice is counted. */
 int steer_addresses_join(struct steer_addresses *addresses, const struct steer_maps *maps);

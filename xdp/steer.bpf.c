@@ -19,8 +19,8 @@
  * Headers are read from the first buffer alone, so the program is right for multi-buffer packets
  * without asking for their other buffers, and the daemon may load it with BPF_F_XDP_HAS_FRAGS.
  *
- * The addresses are two hash tables, one a family: a four-byte key is hashed and compared faster
- * than an IPv4-mapped one of sixteen. Only packets that the sockets never see are counted.
+ * The addresses are two hash tables, one a family, behind one small bitmap that keeps packets in
+ * transit from being looked up at all. Only packets that the sockets never see are counted.
  */
 #include <stdbool.h>
 
@@ -67,6 +67,13 @@ struct {
 } visor_local6 SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct steer_filter);
+} visor_filter SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, STEER_COUNTERS);
 	__type(key, __u32);
@@ -109,6 +116,28 @@ static __always_inline bool is_tag(__be16 protocol)
 	return protocol == bpf_htons(ETH_P_8021Q) || protocol == bpf_htons(ETH_P_8021AD);
 }
 
+static __always_inline bool maybe_local(__u64 high, __u64 low)
+{
+	const struct steer_filter *filter;
+	__u32 bit = steer_filter_bit(high, low), zero = 0;
+
+	filter = bpf_map_lookup_elem(&visor_filter, &zero);
+	return filter && filter->word[bit / 64] >> (bit % 64) & 1;
+}
+
+static __always_inline bool is_local4(__be32 addr)
+{
+	return maybe_local(0, addr) && bpf_map_lookup_elem(&visor_local4, &addr);
+}
+
+static __always_inline bool is_local6(const struct in6_addr *addr)
+{
+	__u64 half[2];
+
+	__builtin_memcpy(half, addr, sizeof(half));
+	return maybe_local(half[0], half[1]) && bpf_map_lookup_elem(&visor_local6, addr);
+}
+
 static __always_inline __u32 steer_ipv4(const struct iphdr *ip, const void *end)
 {
 	__be32 to;
@@ -118,7 +147,7 @@ static __always_inline __u32 steer_ipv4(const struct iphdr *ip, const void *end)
 	to = ip->daddr;
 	if ((to & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || to == bpf_htonl(0xffffffff))
 		return STEER_COUNT_OTHER;
-	if (bpf_map_lookup_elem(&visor_local4, &to))
+	if (is_local4(to))
 		return STEER_COUNT_LOCAL;
 	return TO_SOCKET;
 }
@@ -156,7 +185,7 @@ static __always_inline __u32 steer_ipv6(const struct ipv6hdr *ip, const void *en
 		return STEER_COUNT_OTHER;
 	if (ip->daddr.s6_addr[0] == 0xfe && (ip->daddr.s6_addr[1] & 0xc0) == 0x80)
 		return STEER_COUNT_OTHER;
-	if (bpf_map_lookup_elem(&visor_local6, &ip->daddr))
+	if (is_local6(&ip->daddr))
 		return STEER_COUNT_LOCAL;
 	if (is_link_control(ip, end))
 		return STEER_COUNT_OTHER;

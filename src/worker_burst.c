@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A packet's way through a worker, in the order in which it happens:
+ *
+ *   worker_receive ─ queue_receive ─ parse_packet ─ interface ─┐
+ *   worker_take_over (from another worker) ────────────────────┤
+ *                                             run_chains: each function's process()
+ *                                                              │
+ *                       datapath_finish: TX ring · other worker · drop ─ worker_flush
+ */
+#include "worker.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "egress.h"
+#include "nf/nf.h"
+#include "parse.h"
+
+#define TAKE_OVER_MAX 256
+
+static void add(uint64_t *counter, uint64_t by)
+{
+	__atomic_store_n(counter, *counter + by, __ATOMIC_RELAXED);
+}
+
+void worker_wake(struct worker *worker)
+{
+	uint64_t one = 1;
+
+	if (write(worker->event, &one, sizeof(one)) < 0)
+		return; /* the counter is full: it is awake */
+}
+
+/* --- freeing --- */
+
+static void free_frames(struct worker *worker, const struct packet *p)
+{
+	uint64_t addr = (uint64_t)(p->data - worker->umem->area);
+	const struct packet_segments *list =
+		(const void *)umem_data(worker->umem, umem_base(worker->umem, addr));
+
+	for (unsigned i = 0; i < p->segments; i++) {
+		uint64_t segment = list->desc[i] & 0xffffffffffffull;
+
+		frame_cache_put(worker->dp.frames, &segment, 1);
+	}
+	frame_cache_put(worker->dp.frames, &addr, 1);
+}
+
+static void count_drop(struct datapath *dp, uint16_t reason)
+{
+	add(&dp->counters->drops[reason], 1);
+}
+
+/* --- leaving --- */
+
+static bool transmit(struct worker *worker, struct queue *queue, struct packet *p)
+{
+	if (__builtin_expect(!queue_transmit(queue, p), 0)) {
+		queue_flush(queue);
+		queue_complete(queue, worker->dp.frames);
+		if (!queue_transmit(queue, p)) {
+			add(&queue->counters.tx_full, 1);
+			packet_drop(p, DROP_TX_FULL);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool hand_over(struct worker *worker, uint16_t to, struct packet *p)
+{
+	struct packet *slot = spsc_reserve(worker->to[to]);
+
+	if (!slot) {
+		packet_drop(p, DROP_WORKER_RING_FULL);
+		return false;
+	}
+	*slot = *p;
+	add(&worker->stats.handed_over, 1);
+	return true;
+}
+
+/* Send one packet whose verdict is TX; false: its verdict is DROP now. */
+static bool send_packet(struct worker *worker, const struct worker_set *set, struct packet *p)
+{
+	const struct worker_tx *tx = &set->tx[p->out_port < PORT_MAX ? p->out_port : 0];
+	struct iface_counters *iface = &worker->dp.counters->iface[p->out_iface];
+
+	if (__builtin_expect(p->out_port >= PORT_MAX || (!tx->queue && tx->worker == WORKER_NONE),
+			     0)) {
+		packet_drop(p, DROP_PORT_GONE);
+		return false;
+	}
+	if (!tx->queue && tx->worker != worker->dp.index)
+		return hand_over(worker, tx->worker, p);
+	if (!tx->queue || !transmit(worker, tx->queue, p)) {
+		if (!tx->queue)
+			packet_drop(p, DROP_PORT_GONE);
+		return false;
+	}
+	add(&worker->dp.counters->tx_packets, 1);
+	add(&iface->tx_packets, 1);
+	add(&iface->tx_bytes, p->len);
+	return true;
+}
+
+void datapath_finish(struct datapath *dp, struct packet *const *packets, unsigned n)
+{
+	struct worker *worker = dp->worker;
+	const struct worker_set *set = worker->set_in_use;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct packet *p = packets[i];
+
+		if (p->verdict == PACKET_STOLEN)
+			continue;
+		if (p->verdict == PACKET_CONTINUE)
+			packet_drop(p, DROP_END_OF_CHAIN);
+		if (p->verdict == PACKET_TX && send_packet(worker, set, p))
+			continue;
+		count_drop(dp, p->reason);
+		free_frames(worker, p);
+	}
+}
+
+/* --- made here --- */
+
+uint32_t datapath_frame_room(const struct datapath *dp)
+{
+	return dp->worker->umem->frame_size - FRAME_HEADROOM;
+}
+
+struct packet *datapath_packet_new(struct datapath *dp, uint32_t room)
+{
+	struct worker *worker = dp->worker;
+	struct packet *p;
+	uint64_t addr;
+
+	if (dp->n_originated == ORIGINATED_MAX || room > datapath_frame_room(dp) ||
+	    !frame_cache_get(dp->frames, &addr, 1))
+		return NULL;
+	p = &dp->originated[dp->n_originated++];
+	memset(p, 0, sizeof(*p));
+	p->data = umem_data(worker->umem, addr) + FRAME_HEADROOM;
+	p->flags = PKT_ORIGINATED;
+	p->rx_ns = dp->now_ns;
+	p->iface = IFACE_NONE;
+	p->port = PORT_NONE;
+	add(&dp->counters->originated, 1);
+	return p;
+}
+
+void datapath_resolve(struct datapath *dp, uint16_t iface_slot, const struct ip_addr *addr)
+{
+	struct worker *worker = dp->worker;
+	struct worker_question *question = spsc_reserve(worker->questions);
+	uint64_t one = 1;
+
+	if (!question)
+		return;
+	question->slot = iface_slot;
+	question->addr = *addr;
+	spsc_publish(worker->questions);
+	if (write(worker->all->question_event, &one, sizeof(one)) < 0)
+		return; /* the counter is full: the control thread is already called */
+}
+
+/* --- the chain --- */
+
+/* Keep in the burst what is still to be decided. */
+static void compact(struct burst *burst)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < burst->count; i++)
+		if (burst->packet[i]->verdict == PACKET_CONTINUE)
+			burst->packet[kept++] = burst->packet[i];
+	burst->count = kept;
+}
+
+static void run_chain(struct datapath *dp, const struct chain *chain, struct burst *burst)
+{
+	for (unsigned i = 0; i < chain->n && burst->count; i++) {
+		struct nf *nf = chain->functions[i];
+
+		nf->ops->process(nf, dp, burst);
+		if (i + 1 < chain->n)
+			compact(burst);
+	}
+}
+
+static const struct chain *chain_of(const struct datapath *dp, const struct packet *p)
+{
+	const struct interface *iface = fib_interface(dp->fib, p->iface);
+
+	return iface ? iface->chain : NULL;
+}
+
+/* Take packets through the chains of their interfaces: nearly always one chain for all. */
+static void run_chains(struct datapath *dp, struct packet *const *packets, unsigned n)
+{
+	struct packet *rest[BURST_MAX];
+	struct burst burst;
+
+	memcpy(rest, packets, n * sizeof(*rest));
+	while (n) {
+		const struct chain *chain = chain_of(dp, rest[0]);
+		unsigned left = 0;
+
+		burst.count = 0;
+		for (unsigned i = 0; i < n; i++) {
+			if (chain_of(dp, rest[i]) == chain)
+				burst.packet[burst.count++] = rest[i];
+			else
+				rest[left++] = rest[i];
+		}
+		n = left;
+		if (chain)
+			run_chain(dp, chain, &burst);
+		else
+			for (unsigned i = 0; i < burst.count; i++)
+				packet_drop(burst.packet[i], DROP_NO_CHAIN);
+	}
+}
+
+static void process(struct worker *worker, struct packet *const *packets, unsigned n)
+{
+	struct datapath *dp = &worker->dp;
+
+	run_chains(dp, packets, n);
+	datapath_finish(dp, packets, n);
+	egress_flush(dp);
+}
+
+/* --- coming in --- */
+
+/* The interface that a packet's tags lead to, counted; or the reason to drop it. */
+static uint16_t classify_interface(struct datapath *dp, struct packet *p)
+{
+	const struct port_vlans *vlans = __atomic_load_n(&dp->fib->vlans[p->port], __ATOMIC_CONSUME);
+	const struct interface *iface;
+	uint16_t slot = IFACE_NONE;
+
+	if (!vlans)
+		return DROP_INTERFACE_DOWN;
+	if (!(p->vlan | p->outer_vlan))
+		slot = vlans->untagged;
+	else if (!p->outer_vlan)
+		slot = vlans->single ? vlans->single[p->vlan & 4095] : IFACE_NONE;
+	else
+		for (unsigned i = 0; i < vlans->n_double; i++)
+			if (vlans->twice[i].outer == p->outer_vlan && vlans->twice[i].inner == p->vlan)
+				slot = vlans->twice[i].slot;
+	p->iface = slot;
+	iface = fib_interface(dp->fib, slot);
+	if (!iface)
+		return DROP_VLAN;
+	add(&dp->counters->iface[slot].rx_packets, 1);
+	add(&dp->counters->iface[slot].rx_bytes, p->len);
+	return iface->up ? DROP_NONE : DROP_INTERFACE_DOWN;
+}
+
+/* To which worker a packet of a spread port belongs: the hash's upper bits, ECMP takes the lower. */
+static uint16_t spread_worker(const struct worker *worker, const struct packet *p)
+{
+	return (uint16_t)(((uint64_t)(p->hash >> 16) * worker->all->n) >> 16);
+}
+
+unsigned worker_receive(struct worker *worker, struct queue *queue)
+{
+	struct datapath *dp = &worker->dp;
+	struct packet *mine[BURST_MAX], *out[BURST_MAX];
+	unsigned n = queue_receive(queue, worker->packets, worker->set_in_use->burst);
+	unsigned n_mine = 0, n_out = 0;
+
+	if (!n)
+		return 0;
+	add(&dp->counters->rx_packets, n);
+	add(&worker->stats.bursts, 1);
+	add(&worker->stats.packets, n);
+	for (unsigned i = 0; i < n; i++) {
+		struct packet *p = &worker->packets[i];
+		uint16_t reason = parse_packet(p);
+
+		p->rx_ns = dp->now_ns;
+		if (!reason)
+			reason = classify_interface(dp, p);
+		if (__builtin_expect(reason, 0)) {
+			packet_drop(p, reason);
+			out[n_out++] = p;
+			continue;
+		}
+		if (queue->spread) {
+			uint16_t to = spread_worker(worker, p);
+
+			if (to != dp->index) {
+				if (!hand_over(worker, to, p))
+					out[n_out++] = p;
+				continue;
+			}
+		}
+		mine[n_mine++] = p;
+	}
+	datapath_finish(dp, out, n_out);
+	process(worker, mine, n_mine);
+	return n;
+}
+
+static unsigned take_over_from(struct worker *worker, struct spsc *ring)
+{
+	struct packet *fresh[BURST_MAX], *leaving[BURST_MAX];
+	unsigned n = spsc_available(ring, BURST_MAX), n_fresh = 0, n_leaving = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct packet *p = &worker->packets[i];
+
+		*p = *(const struct packet *)spsc_peek(ring, i);
+		if (p->verdict == PACKET_CONTINUE) {
+			__builtin_prefetch(p->data);
+			fresh[n_fresh++] = p;
+		} else {
+			leaving[n_leaving++] = p;
+		}
+	}
+	spsc_release(ring, n);
+	datapath_finish(&worker->dp, leaving, n_leaving);
+	process(worker, fresh, n_fresh);
+	return n;
+}
+
+unsigned worker_take_over(struct worker *worker)
+{
+	unsigned total = 0;
+
+	for (unsigned i = 0; i < worker->all->n; i++) {
+		struct spsc *ring = worker->all->worker[i]->to[worker->dp.index];
+		unsigned n, taken = 0;
+
+		while (ring && taken < TAKE_OVER_MAX && (n = take_over_from(worker, ring)))
+			taken += n;
+		total += taken;
+	}
+	if (total)
+		add(&worker->stats.taken_over, total);
+	return total;
+}
+
+/* --- end of the round --- */
+
+void worker_flush(struct worker *worker)
+{
+	const struct worker_set *set = worker->set_in_use;
+
+	for (unsigned i = 0; i < set->n_queues; i++)
+		queue_flush(set->queues[i]);
+	for (unsigned i = 0; i < worker->all->n; i++) {
+		struct spsc *ring = worker->to[i];
+		struct worker *other = worker->all->worker[i];
+
+		if (!ring || !spsc_unpublished(ring))
+			continue;
+		spsc_publish(ring);
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&other->sleeping, __ATOMIC_RELAXED))
+			worker_wake(other);
+	}
+}
