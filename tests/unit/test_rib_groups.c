@@ -298,6 +298,37 @@ static void routes_share_one_group(void **state)
 	assert_int_equal(found_id(w, "10.1.1.1"), found_id(w, "11.1.1.1"));
 }
 
+/* Gateway's last byte by bucket. */
+static void take_gateways(const struct world *w, const char *addr, uint8_t *out)
+{
+	const struct nexthop *nh = found(w, addr);
+
+	assert_int_equal(nh->bucket_mask, 4095);
+	for (uint32_t b = 0; b < 4096; b++)
+		out[b] = fib_nexthop(w->fib, nh->buckets[b])->gateway.addr.s6_addr[15];
+}
+
+/* Also in another process: two appliances, or one restarted, agree on every flow. */
+static void the_table_does_not_depend_on_how_it_came_about(void **state)
+{
+	struct world *w = *state, *other;
+	static uint8_t a[4096], b[4096];
+	struct rib_hop legs[3] = { hop(ETH1, "192.0.2.3", 2), hop(ETH0, "192.0.2.2", 1),
+				   hop(ETH0, "192.0.2.1", 1) };
+
+	three_legs(w);
+	take_gateways(w, "10.1.1.1", a);
+	assert_int_equal(world_setup((void **)&other), 0);
+	route(other, "10.7.0.0/16", ETH0, "192.0.2.77"); /* other ids */
+	link_state(other, ETH1, true, false);
+	set_route(other, route_to("10.0.0.0/8"), legs, 3, RIB_ROUTE_ADD);
+	link_state(other, ETH1, true, true);
+	rib_commit(other->rib);
+	take_gateways(other, "10.1.1.1", b);
+	assert_memory_equal(a, b, sizeof(a));
+	world_teardown((void **)&other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,6 +345,7 @@ int main(void)
 		in_world(members_may_be_on_link),
 		in_world(ports_are_preferred_to_other_devices),
 		in_world(routes_share_one_group),
+		in_world(the_table_does_not_depend_on_how_it_came_about),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,6 +100,7 @@ static void waiting_packets_are_told_once_per_commit(void **state)
 	assert_int_equal(w->neighbour_events, before + 1);
 	neighbour(w, ETH0, "10.0.0.2", RIB_NEIGHBOUR_REACHABLE); /* nothing new */
 	neighbour(w, ETH9, "10.9.0.3", RIB_NEIGHBOUR_REACHABLE); /* not ours */
+	link_state(w, ETH0, true, true);
 	rib_commit(w->rib);
 	assert_int_equal(w->neighbour_events, before + 1);
 }
@@ -112,6 +113,10 @@ static void the_used_mark_survives_a_change(void **state)
 	use(direct(w, w->wan, "10.0.0.2"));
 	neighbour(w, ETH0, "10.0.0.2", RIB_NEIGHBOUR_STALE);
 	assert_int_equal(direct(w, w->wan, "10.0.0.2")->used, 1);
+	route(w, "10.7.0.0/16", ETH0, "10.0.0.2");
+	use(found(w, "10.7.0.1"));
+	neighbour(w, ETH0, "10.0.0.2", RIB_NEIGHBOUR_REACHABLE);
+	assert_int_equal(found(w, "10.7.0.1")->used, 1);
 }
 
 static void stale_neighbours_in_use_are_confirmed(void **state)

@@ -6,6 +6,7 @@
  * and for what the kernel drops, and nothing of paths, runs or tables.
  */
 #include <pthread.h>
+#include <unistd.h>
 
 #include "rib_fixture.h"
 #include "rib_internal.h"
@@ -399,6 +400,42 @@ static void taking_everything_back_leaves_nothing(void **state)
 	json_decref(s);
 }
 
+static void path_churn(struct world *w, unsigned i)
+{
+	char gateway[32];
+
+	snprintf(gateway, sizeof(gateway), "10.%u.%u.1", i / 250, i % 250);
+	route(w, "10.0.0.0/8", ETH0, gateway);
+	if (i % 100 == 0)
+		rib_commit(w->rib);
+}
+
+static void ids_are_used_again(void **state)
+{
+	struct world *w = *state;
+
+	for (unsigned i = 0; i < 20000; i++)
+		path_churn(w, i);
+	assert_true(w->rib->top_id < 3000);
+}
+
+static void a_prefix_knows_when_it_has_one_candidate_left(void **state)
+{
+	struct world *w = *state;
+	struct rib_route r = route_to("10.0.0.0/8");
+	struct rib_hop h = hop(ETH0, "192.0.2.1", 1);
+
+	for (r.metric = 1; r.metric <= 3; r.metric++)
+		set_route(w, r, &h, 1, RIB_ROUTE_ADD);
+	assert_int_equal(w->rib->routes[0].shared, 3);
+	r.metric = 2;
+	del_route(w, r, &h, 1);
+	assert_int_equal(w->rib->routes[0].shared, 2);
+	r.metric = 3;
+	del_route(w, r, &h, 1);
+	assert_int_equal(w->rib->routes[0].shared, 0);
+}
+
 /* Readers under churn */
 
 struct reader {
@@ -510,6 +547,49 @@ static void readers_see_whole_objects_under_churn(void **state)
 	assert_true(w->rib->reclaims > 0);
 }
 
+/* A worker in the middle of a burst holds on to what it has read, however long it takes. */
+
+struct slow_reader {
+	struct world *w;
+	bool holds, done;
+};
+
+static void *slow_reader_run(void *arg)
+{
+	struct slow_reader *r = arg;
+	const struct nexthop *nh;
+
+	rcu_register_thread();
+	nh = found(r->w, "10.1.1.1");
+	__atomic_store_n(&r->holds, true, __ATOMIC_RELEASE);
+	usleep(100000);
+	if (nh->kind != NEXTHOP_FORWARD || nh->l2_len != 14)
+		abort();
+	__atomic_store_n(&r->done, true, __ATOMIC_RELEASE);
+	rib_tsan_reader_done(r->w->rib);
+	rcu_unregister_thread();
+	return NULL;
+}
+
+static void nothing_is_freed_before_a_grace_period(void **state)
+{
+	struct world *w = *state;
+	struct slow_reader r = { .w = w };
+	pthread_t thread;
+
+	route(w, "10.0.0.0/8", ETH0, "192.0.2.1");
+	neighbour(w, ETH0, "192.0.2.1", RIB_NEIGHBOUR_REACHABLE);
+	assert_int_equal(pthread_create(&thread, NULL, slow_reader_run, &r), 0);
+	while (!__atomic_load_n(&r.holds, __ATOMIC_ACQUIRE))
+		usleep(1000);
+	neighbour(w, ETH0, "192.0.2.1", RIB_NEIGHBOUR_FAILED);
+	del_route(w, route_to("10.0.0.0/8"), NULL, 0);
+	rib_commit(w->rib);
+	rib_tick(w->rib, 1);
+	assert_true(__atomic_load_n(&r.done, __ATOMIC_ACQUIRE));
+	pthread_join(thread, NULL);
+}
+
 /* Size */
 
 static void a_route_costs_few_bytes(void **state)
@@ -536,6 +616,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		in_world(random_changes_agree_with_a_naive_model),
 		in_world(taking_everything_back_leaves_nothing),
+		in_world(ids_are_used_again),
+		in_world(a_prefix_knows_when_it_has_one_candidate_left),
+		in_world(nothing_is_freed_before_a_grace_period),
 		in_world(readers_see_whole_objects_under_churn),
 		in_world(a_route_costs_few_bytes),
 	};
