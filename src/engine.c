@@ -323,10 +323,6 @@ static void on_local_address(void *arg, const struct ip_addr *addr, bool present
 	struct engine *engine = arg;
 	int err = steer_addresses_set(engine->env.addresses, addr, present);
 
-	if (present)
-		own_filter_add(&rib_fib(engine->rib)->own, addr);
-	else
-		own_filter_del(&rib_fib(engine->rib)->own, addr);
 	if (err)
 		log_error("steering: an own address cannot be %s: %s", present ? "added" : "removed",
 			  strerror(-err));

@@ -114,7 +114,7 @@ struct fib {
 	const struct interface **ifaces; /* [IFACE_MAX]; NULL: free slot */
 	const struct port_vlans **vlans; /* [PORT_MAX]; NULL: no such port */
 	struct neighbour_table *neighbours;
-	struct own_filter own; /* in step with rib_callbacks.local_address */
+	struct own_filter own; /* the RIB keeps it, in step with local_address() */
 	uint64_t generation; /* grows (release) with each change of any of these */
 };
 
