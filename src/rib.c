@@ -124,9 +124,7 @@ static int registries_init(struct rib *rib)
 	rib->path = reserve(NEXTHOP_MAX * sizeof(struct path *));
 	rib->free_ids = reserve(NEXTHOP_MAX * sizeof(*rib->free_ids));
 	rib->resolve = calloc(RESOLVE_CACHE, sizeof(*rib->resolve));
-	rib->hops = calloc(RIB_HOPS_MAX, sizeof(*rib->hops));
-	if (!rib->path || !rib->free_ids || !rib->resolve || !rib->hops ||
-	    htable_init(&rib->links) ||
+	if (!rib->path || !rib->free_ids || !rib->resolve || htable_init(&rib->links) ||
 	    htable_init(&rib->own) || htable_init(&rib->neighbours) || htable_init(&rib->paths) ||
 	    htable_init(&rib->objects) || htable_init(&rib->attrs) ||
 	    route_table_init(&rib->routes[0], 1) || route_table_init(&rib->routes[1], 4))
@@ -184,7 +182,6 @@ void rib_free(struct rib *rib)
 	free(rib->attr);
 	free(rib->free_attrs);
 	free(rib->resolve);
-	free(rib->hops);
 	if (rib->path)
 		munmap(rib->path, NEXTHOP_MAX * sizeof(struct path *));
 	if (rib->free_ids)

@@ -169,16 +169,6 @@ int rib_route_set(struct rib *rib, const struct rib_route *route, enum rib_route
  * route with this target where several share the rest. 0 also where there is no such route. */
 int rib_route_del(struct rib *rib, const struct rib_route *route);
 
-/* The kernel's (not static) route with the key of `key` (family, prefix, len, table, metric), as it
- * was set last. target.hops then points to memory that stays valid until the next change. */
-bool rib_route_find(const struct rib *rib, const struct rib_route *key, struct rib_route *route);
-/* Asks gone() about each of the kernel's (not static) routes of `family`, all metrics and tables,
- * and removes those for which it says true: what the kernel drops without a message, as IPv4
- * does with the routes of a link that goes down. gone() must not change the RIB. Returns how many
- * were removed. */
-unsigned rib_routes_prune(struct rib *rib, unsigned family,
-			  bool (*gone)(void *arg, const struct rib_route *route), void *arg);
-
 /* Static routes take no part in a resync. A begin while one is under way starts it anew. */
 void rib_resync_begin(struct rib *rib);
 void rib_resync_end(struct rib *rib);
@@ -195,7 +185,6 @@ void rib_tick(struct rib *rib, uint64_t now_ns);
 void rib_resolve(struct rib *rib, uint16_t slot, const struct ip_addr *addr);
 
 /* For visorctl: arrays and objects owned by the caller. */
-/* family 4, 6 or 0 for both; at most `limit` routes of a family, 0 all; in the order of prefixes. */
 /* {"routes", "total", "shown", "next"} in the order of prefixes. `args` may hold "family" (4, 6),
  * "prefix" (that and what lies within), "limit", and "next" as the page before gave it. NULL where
  * they make no sense. */

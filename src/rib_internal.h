@@ -5,8 +5,8 @@
  *   interface.c  interfaces of the configuration, ports     link.c  the kernel's links
  *   address.c    addresses, own addresses of the host       neighbour.c  neighbours, probing
  *   neighbour_table.c  what workers read of neighbours      nexthop*.c  paths, groups, objects
- *   rib_route.c  routes and the choice among them           rib_query.c  telling what they are
- *   rib.c        life, commit, resync                       rib_show.c   JSON
+ *   rib_route.c  routes and the choice among them           rib.c   life, commit, resync
+ *   rib_show.c   JSON
  *
  * Everything: control thread.
  */
@@ -140,7 +140,6 @@ struct rib {
 	uint32_t attr_room, attr_top, *free_attrs, n_free_attrs;
 	uint32_t tables[TABLES_MAX];
 	unsigned n_tables;
-	struct rib_hop *hops; /* [RIB_HOPS_MAX]: what the last route told from here points to */
 };
 
 static inline bool ip_addr_equal(const struct ip_addr *a, const struct ip_addr *b)
@@ -235,8 +234,6 @@ void route_resync_begin(struct rib *rib);
 void route_sweep(struct rib *rib);
 bool route_before(const struct route *a, const struct route *b, void *arg);
 void route_free_all(struct rib *rib);
-int route_remove(struct rib *rib, struct route_table *t, uint32_t index);
-bool route_gone(const struct rib *rib, const struct route *r);
 void route_key(const struct in6_addr *prefix, uint8_t family, unsigned len, uint32_t key[4]);
 
 #endif

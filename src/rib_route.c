@@ -200,7 +200,7 @@ bool route_before(const struct route *a, const struct route *b, void *arg)
 	return x->origin < y->origin;
 }
 
-bool route_gone(const struct rib *rib, const struct route *r)
+static bool route_gone(const struct rib *rib, const struct route *r)
 {
 	return (r->flags & ROUTE_DOOMED) || attr_of(rib, r)->orphan || rib->path[r->path]->orphan;
 }
@@ -268,7 +268,7 @@ static bool is_seen(const struct rib *rib, const struct route *r)
 
 /* Takes a route out. Where the LPM table lacks the memory to let go of it, it stays, doomed, until
  * a later commit. */
-int route_remove(struct rib *rib, struct route_table *t, uint32_t index)
+static int route_remove(struct rib *rib, struct route_table *t, uint32_t index)
 {
 	struct route *r = route_table_at(t, index);
 	struct route_attr *attr = rib->attr[r->attr];

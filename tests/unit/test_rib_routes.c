@@ -703,56 +703,7 @@ static void two_ipv4_routes_with_one_key_survive_a_resync(void **state)
 	}
 }
 
-/* Telling */
-
-static bool by_eth0(void *arg, const struct rib_route *r)
-{
-	(*(unsigned *)arg)++;
-	return r->target.n_hops == 1 && r->target.hops[0].ifindex == ETH0;
-}
-
-static void routes_are_told_as_they_were_set(void **state)
-{
-	struct world *w = *state;
-	struct rib_route r = route_to("10.1.0.0/16"), got;
-	struct rib_hop legs[2] = { hop(ETH0, "192.0.2.1", 3), hop(ETH1, "192.0.2.2", 5) };
-
-	r.metric = 7;
-	r.mtu = 1400;
-	r.prefsrc = ip("10.0.0.1");
-	assert_false(rib_route_find(w->rib, &r, &got));
-	set_route(w, r, legs, 2, RIB_ROUTE_ADD);
-	assert_true(rib_route_find(w->rib, &r, &got));
-	assert_int_equal(got.mtu, 1400);
-	assert_int_equal(got.metric, 7);
-	assert_int_equal(got.protocol, 3);
-	assert_int_equal(got.target.kind, NEXTHOP_FORWARD);
-	assert_int_equal(got.target.n_hops, 2);
-	assert_int_equal(got.target.hops[0].weight + got.target.hops[1].weight, 8);
-	assert_memory_equal(&got.prefsrc.addr, &r.prefsrc.addr, 16);
-	assert_int_equal(rib_route_set(w->rib, &got, RIB_ROUTE_ADD), 0);
-	assert_int_equal(count_routes(w, "routes4"), 1);
-}
-
-static void pruning_removes_what_the_predicate_names(void **state)
-{
-	struct world *w = *state;
-	struct rib_route fixed = route_to("10.7.0.0/16");
-	struct rib_hop h = hop(ETH0, "192.0.2.1", 1);
-	unsigned asked = 0;
-
-	fixed.is_static = true;
-	set_route(w, fixed, &h, 1, RIB_ROUTE_ADD);
-	route(w, "10.1.0.0/16", ETH0, "192.0.2.1");
-	route(w, "10.2.0.0/16", ETH1, "192.0.2.2");
-	route(w, "2001:db8::/32", ETH0, "fe80::1");
-	assert_int_equal(rib_routes_prune(w->rib, 4, by_eth0, &asked), 1);
-	assert_int_equal(asked, 2);
-	assert_leads(w, "10.1.0.1", NEXTHOP_NONE);
-	assert_leads(w, "10.2.0.1", NEXTHOP_INCOMPLETE);
-	assert_leads(w, "10.7.0.1", NEXTHOP_INCOMPLETE);
-	assert_leads(w, "2001:db8::1", NEXTHOP_INCOMPLETE);
-}
+/* Showing */
 
 static const char *text_of(json_t *o, const char *key)
 {
@@ -885,8 +836,6 @@ int main(void)
 		in_world(a_resync_sweeps_what_was_not_seen),
 		in_world(a_resync_that_is_begun_again_starts_anew),
 		in_world(two_ipv4_routes_with_one_key_survive_a_resync),
-		in_world(routes_are_told_as_they_were_set),
-		in_world(pruning_removes_what_the_predicate_names),
 		in_world(json_shows_routes_in_order_with_their_words),
 		in_world(json_explains_a_lookup_down_to_the_mac),
 	};
