@@ -40,19 +40,31 @@ static unsigned distance(const char *from, const char *to)
 	return row[n % 3][m];
 }
 
-const char *suggest_word(const char *word, const char *const *candidates)
+const char *suggest_from(const char *word, const char *(*next)(void *arg, unsigned i), void *arg)
 {
-	const char *best = NULL;
+	const char *candidate, *best = NULL;
 	unsigned nearest = 2 + (unsigned)strlen(word) / 4;
 
-	for (; *candidates; candidates++) {
-		unsigned d = distance(word, *candidates);
+	for (unsigned i = 0; (candidate = next(arg, i)); i++) {
+		unsigned d = distance(word, candidate);
 
 		/* Changing every letter turns anything into anything. */
-		if (d < nearest && d < strlen(*candidates)) {
+		if (d < nearest && d < strlen(candidate)) {
 			nearest = d;
-			best = *candidates;
+			best = candidate;
 		}
 	}
 	return best;
+}
+
+static const char *next_of_array(void *arg, unsigned i)
+{
+	const char *const *candidates = arg;
+
+	return candidates[i];
+}
+
+const char *suggest_word(const char *word, const char *const *candidates)
+{
+	return suggest_from(word, next_of_array, (void *)candidates);
 }
