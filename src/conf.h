@@ -113,8 +113,4 @@ void *conf_struct_parse(const struct conf_schema *schema, const char *text,
 			struct conf_errors *errors);
 void conf_struct_free(void *filled);
 
-/* The candidate that `word` is most likely a misspelling of; NULL where none is near. `next` gives
- * candidate after candidate, then NULL. */
-const char *conf_suggest(const char *word, const char *(*next)(void *arg, unsigned i), void *arg);
-
 #endif

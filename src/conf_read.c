@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suggest.h"
+
 struct reader {
 	const struct conf_text *text; /* NULL: defaults only */
 	struct conf_arena *arena;
@@ -244,7 +246,7 @@ static void enum_read(struct reader *r, const struct object *object, const struc
 	if (!found || conf_enum_parse(key->choices, found, value))
 		return;
 	choices_text(key, choices, sizeof(choices));
-	meant = conf_suggest(found, next_choice, (void *)key);
+	meant = suggest_from(found, next_choice, (void *)key);
 	mistake(r, object, key, setting, "expected %s%s%s%s", choices,
 		meant ? "; did you mean \"" : "", meant ? meant : "", meant ? "\"?" : "");
 }
@@ -587,7 +589,7 @@ static void unknown_key(struct reader *r, const struct object *object,
 			const config_setting_t *setting)
 {
 	const char *name = config_setting_name(setting);
-	const char *meant = conf_suggest(name, next_key, (void *)object->schema);
+	const char *meant = suggest_from(name, next_key, (void *)object->schema);
 	struct conf_where where = where_of(r, setting);
 	const char *in = *object->label ? " in " : "";
 	char known[512] = "";

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suggest.h"
+
 struct rules {
 	struct config_file *file;
 	struct conf_errors *errors;
@@ -182,7 +184,7 @@ static bool section_readable(const struct rules *r, unsigned section)
 static void unknown_function(struct rules *r, const struct chain_config *chain,
 			     const char *const *ref, const char *name)
 {
-	const char *meant = conf_suggest(name, next_function, r->file);
+	const char *meant = suggest_from(name, next_function, r->file);
 	char known[256] = "";
 	size_t n = 0;
 
@@ -228,7 +230,7 @@ static void function_resolve(struct rules *r, const struct chain_config *chain,
 		return;
 	instances.schema = config_section_schema(r->file, section);
 	instances.list = &r->file->sections[section];
-	meant = conf_suggest(instance, next_instance, &instances);
+	meant = suggest_from(instance, next_instance, &instances);
 	conf_error_at(r->errors, &chain->where, ref, "chain: no %s called \"%s\"%s%s%s", name,
 		      instance, meant ? "; did you mean \"" : "; expected a section for it",
 		      meant ? meant : "", meant ? "\"?" : "");

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suggest.h"
+
 static int compare(const void *a, const void *b)
 {
 	const struct config_iface *x = a, *y = b;
@@ -76,5 +78,5 @@ static const char *next_name(void *arg, unsigned i)
 
 const char *config_ifaces_suggest(const struct config_ifaces *ifaces, const char *name)
 {
-	return conf_suggest(name, next_name, (void *)ifaces);
+	return suggest_from(name, next_name, (void *)ifaces);
 }
