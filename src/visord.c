@@ -28,24 +28,6 @@ static const char usage[] =
 	"Signals: HUP reloads the file, TERM and INT end. visorctl(8) asks and commands.\n"
 	"A first configuration is in the README and below /usr/local/share/doc/visor.\n";
 
-static int check(const char *path)
-{
-	struct conf_errors *errors = conf_errors_new();
-	struct config *config = conf_read(path, errors);
-	unsigned n = conf_errors_count(errors);
-
-	for (unsigned i = 0; i < n; i++)
-		fprintf(stderr, "%s\n", conf_errors_get(errors, i));
-	if (config)
-		printf("%s: ok\n", path);
-	else
-		fprintf(stderr, "%s: %u mistake%s\n", path, n, n == 1 ? "" : "s");
-	conf_errors_free(errors);
-	if (config)
-		conf_free(config);
-	return config ? 0 : 1;
-}
-
 static int detach(const char *device)
 {
 	char why[256] = "";
@@ -171,7 +153,7 @@ int main(int argc, char **argv)
 			config = optarg;
 			break;
 		case 'k':
-			return check(optarg);
+			return conf_check_main(optarg);
 		case 'd':
 			return detach(optarg);
 		case 'r':
