@@ -51,8 +51,8 @@ $(BUILD)/tests/test_ctl: $(filter-out %/main.o,$(call obj,$(CTL_SRC)))
 units: $(UNITS)
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $$(call support,bench/$$*.c) $(LIB)
 	$(call say,LD,$@)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) $(BENCH_LIBS)
-$(BUILD)/tests/tools/%: tests/tools/%.c Makefile
-	$(call say,CC,$@)mkdir -p $(@D) && $(CC) $(ALL_C) -MF $@.d $(ALL_LD) -o $@ $< -lpthread
+$(BUILD)/tests/tools/%: tests/tools/%.c Makefile $(LIB)
+	$(call say,CC,$@)mkdir -p $(@D) && $(CC) $(ALL_C) -MF $@.d $(ALL_LD) -o $@ $< $(LIB) $(LIBS)
 tools: $(TOOLS)
 
 # Where DPDK is installed, lpm_bench compares with it.
