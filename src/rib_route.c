@@ -343,12 +343,19 @@ static bool same_identity(const struct route_attr *a, const struct route_attr *b
 	return a->table == b->table && a->metric == b->metric && a->origin == b->origin;
 }
 
-enum route_class { CLASS_GATEWAY, CLASS_ONLINK, CLASS_SPECIAL };
+enum route_class {
+	CLASS_GATEWAY, /* the only ones that join to one multipath route */
+	CLASS_ONLINK,
+	CLASS_OBJECT,
+	CLASS_SPECIAL,
+};
 
 static enum route_class class_of(const struct path *p)
 {
 	if (p->key.type == PATH_SPECIAL)
 		return CLASS_SPECIAL;
+	if (p->key.type == PATH_OBJECT)
+		return CLASS_OBJECT;
 	return p->key.type == PATH_LEG && !p->key.gateway.family ? CLASS_ONLINK : CLASS_GATEWAY;
 }
 
@@ -367,6 +374,7 @@ static uint32_t victim_of(const struct rib *rib, const struct route_table *t, ui
 			  enum rib_route_how how)
 {
 	bool ipv6 = t->words == 4 && attr->origin == ORIGIN_KERNEL;
+	bool any_alike = false, alike;
 	uint32_t any = 0;
 
 	if (how == RIB_ROUTE_APPEND && !ipv6)
@@ -381,8 +389,12 @@ static uint32_t victim_of(const struct rib *rib, const struct route_table *t, ui
 			continue; /* the dump has had this one already */
 		if (!ipv6 || replaces6(rib->path[r->path], path))
 			return i;
-		if (!any)
+		/* the kernel replaces one of its kind: legs that may join, or any other */
+		alike = (class_of(rib->path[r->path]) == CLASS_GATEWAY) ==
+			(class_of(path) == CLASS_GATEWAY);
+		if (!any || (alike && !any_alike))
 			any = i;
+		any_alike |= alike;
 	}
 	return how == RIB_ROUTE_REPLACE ? any : 0;
 }
