@@ -91,14 +91,23 @@ static bool write_line(const char *line, size_t len)
 	return write(STDERR_FILENO, line, len) >= 0 || errno != EAGAIN;
 }
 
-static void put(enum log_level level, const char *text)
+static bool put(enum log_level level, const char *text)
 {
 	char line[LINE_MAX_BYTES];
 	size_t len = append_clean(line, (size_t)prefix(line, sizeof(line), level), text);
 
 	line[len++] = '\n';
-	if (!write_line(line, len))
-		left_out++;
+	return write_line(line, len);
+}
+
+/* There is room again: say what is missing before it, or go on counting. */
+static void tell_left_out(unsigned missing)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "%u lines were left out: nobody read the log", missing);
+	if (put(LOG_LEVEL_WARNING, text))
+		atomic_fetch_sub(&left_out, missing);
 }
 
 void log_event(enum log_level level, const char *format, ...)
@@ -113,12 +122,11 @@ void log_event(enum log_level level, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	put(level, text);
 	missing = left_out;
-	if (missing && atomic_compare_exchange_strong(&left_out, &missing, 0)) {
-		snprintf(text, sizeof(text), "%u lines were left out: nobody read the log", missing);
-		put(LOG_LEVEL_WARNING, text);
-	}
+	if (!put(level, text))
+		left_out++;
+	else if (missing)
+		tell_left_out(missing);
 	errno = saved;
 }
 
