@@ -46,7 +46,7 @@ $(BUILD)/%.o: %.c Makefile | $(BUILD)/steer.skel.h
 support   = $(patsubst %.h,$(BUILD)/tests/unit/%.o,$(shell grep -hos 'support_[a-z0-9_]*\.h' $(1)))
 .SECONDEXPANSION:
 $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $$(call support,tests/unit/$$*.c) $(LIB)
-	$(call say,LD,$@)$(CC) $(ALL_LD) -o $@ $^ $(LIBS) -lcmocka
+	$(call say,LD,$@)$(CC) $(ALL_LD) -o $@ $^ $(LIB) $(LIBS) -lcmocka
 $(BUILD)/tests/test_ctl: $(filter-out %/main.o,$(call obj,$(CTL_SRC)))
 units: $(UNITS)
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $$(call support,bench/$$*.c) $(LIB)

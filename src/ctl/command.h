@@ -40,6 +40,7 @@ struct command {
 	const char *list; /* where the answer is long: its list, "routes", asked for in pages */
 	const char *filter; /* an operand picks the objects of this "name" in the list of that key,
 			     * "" where the answer itself is the list; NULL: not so */
+	const char *family; /* -4 and -6 pick the objects of that list by their address; or NULL */
 	bool once;	    /* it changes something: --watch is refused */
 };
 

@@ -22,14 +22,6 @@ const struct option_help option_helps[] = {
 	{ 0, NULL, NULL, NULL, false },
 };
 
-static bool family_arguments(const struct options *options, const struct operands *operands,
-			     json_t *args)
-{
-	if (options->family)
-		json_object_set_new(args, "family", json_integer(options->family));
-	return true;
-}
-
 /* "192.0.2.0/24", "2001:db8::/32", or an address. */
 static bool is_prefix(const char *text)
 {
@@ -72,7 +64,9 @@ static bool routes_arguments(const struct options *options, const struct operand
 		json_object_set_new(args, "prefix", json_string(prefix));
 	json_object_set_new(args, "limit",
 			    json_integer(options->limit >= 0 ? options->limit : ROUTES_SHOWN));
-	return family_arguments(options, operands, args);
+	if (options->family)
+		json_object_set_new(args, "family", json_integer(options->family));
+	return true;
 }
 
 static bool address_arguments(const struct options *options, const struct operands *operands,
@@ -171,7 +165,7 @@ const struct command commands[] = {
 			"it earn the sender an ICMP host unreachable.",
 		.examples = "visorctl show neighbours -4\n",
 		.view = view_neighbours,
-		.arguments = family_arguments,
+		.family = "neighbours",
 	},
 	{
 		.words = "show drops",
@@ -228,7 +222,7 @@ const struct command commands[] = {
 		.help = "All of it is checked first. Any mistake, and what cannot change in a running\n"
 			"daemon, leaves everything as it is: the mistakes are printed one a line and the\n"
 			"exit code is 1.",
-		.examples = "visord --check /etc/visor/visord.cfg && visorctl reload\n",
+		.examples = "visord --check /etc/visor/visor.cfg && visorctl reload\n",
 		.view = view_reload,
 		.once = true,
 	},

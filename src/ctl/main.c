@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "filter.h"
 #include "page.h"
 #include "request.h"
 #include "version.h"
@@ -128,37 +129,6 @@ static bool check_use(const struct command *command, const struct options *optio
 	return true;
 }
 
-/* Keep what has that name. */
-static enum outcome filter(const struct command *command, const char *name, json_t *result)
-{
-	json_t *list = *command->filter ? json_object_get(result, command->filter) : result;
-	const char *before = "";
-	bool found = false;
-
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const char *other = json_string_value(
-			json_object_get(json_array_get(list, i), "name"));
-
-		found = found || (other && !strcmp(other, name));
-	}
-	if (!found) {
-		fprintf(stderr, "visorctl: there is no '%s'; there are: ", name);
-		for (size_t i = 0; i < json_array_size(list); i++, before = ", ")
-			fprintf(stderr, "%s%s", before,
-				json_string_value(json_object_get(json_array_get(list, i), "name")) ?: "?");
-		fputc('\n', stderr);
-		return OUTCOME_REFUSED;
-	}
-	for (size_t i = json_array_size(list); i--;) {
-		const char *other = json_string_value(
-			json_object_get(json_array_get(list, i), "name"));
-
-		if (!other || strcmp(other, name))
-			json_array_remove(list, i);
-	}
-	return OUTCOME_OK;
-}
-
 static enum outcome ask(const struct command *command, const struct options *options,
 			const struct operands *operands, json_t *args, const struct style *style,
 			FILE *out)
@@ -169,8 +139,11 @@ static enum outcome ask(const struct command *command, const struct options *opt
 	if (command->list && options->all)
 		return page_all(command, options, args, style, out);
 	outcome = request_run(options->socket, command->words, args, &result);
+	if (outcome == OUTCOME_OK && command->family && options->family)
+		filter_family(json_object_get(result, command->family), options->family);
 	if (outcome == OUTCOME_OK && command->filter && operands->n)
-		outcome = filter(command, operands->word[0], result);
+		outcome = filter_name(*command->filter ? json_object_get(result, command->filter) :
+							 result, operands->word[0]);
 	if (outcome == OUTCOME_OK && options->json) {
 		json_dumpf(result, out, JSON_INDENT(2) | JSON_ENCODE_ANY);
 		fputc('\n', out);

@@ -53,7 +53,8 @@ static void ports_table(const json_t *ports, const struct style *style, FILE *ou
 
 /* Counters of trouble: shown where one of them is not zero, and then in colour. */
 static const char *const trouble[] = { "rx_dropped", "rx_ring_full",  "fill_ring_empty", "rx_invalid",
-				       "tx_invalid", "tx_ring_empty", "fill_starved" };
+				       "tx_invalid", "tx_ring_empty", "fill_starved",	 "tx_full",
+				       "kick_errors" };
 
 static void queue_row(struct table *table, const struct style *style, const json_t *port,
 		      const json_t *queue)
@@ -92,6 +93,8 @@ static void queues_table(const json_t *ports, const struct style *style, FILE *o
 		{ "TX-INVALID", COLUMN_RIGHT | COLUMN_OPTIONAL },
 		{ "TX-RING-EMPTY", COLUMN_RIGHT | COLUMN_OPTIONAL },
 		{ "FILL-STARVED", COLUMN_RIGHT | COLUMN_OPTIONAL },
+		{ "TX-FULL", COLUMN_RIGHT | COLUMN_OPTIONAL },
+		{ "KICK-ERRORS", COLUMN_RIGHT | COLUMN_OPTIONAL },
 		{ "KICKS", COLUMN_RIGHT },
 	};
 	struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
@@ -180,6 +183,8 @@ void view_workers(const json_t *result, const struct style *style, FILE *out)
 		{ "WAKEUPS", COLUMN_RIGHT },
 		{ "ORIGINATED", COLUMN_RIGHT | COLUMN_OPTIONAL },
 		{ "WAITING", COLUMN_RIGHT | COLUMN_OPTIONAL },
+		{ "HANDED-OVER", COLUMN_RIGHT | COLUMN_OPTIONAL },
+		{ "TAKEN-OVER", COLUMN_RIGHT | COLUMN_OPTIONAL },
 		{ "CACHED-FRAMES", COLUMN_RIGHT },
 		{ "QUEUES", 0 },
 	};
@@ -200,6 +205,8 @@ void view_workers(const json_t *result, const struct style *style, FILE *out)
 		value_count_cell(table, style, COLOUR_NONE, worker, "wakeups");
 		value_count_cell(table, style, COLOUR_NONE, worker, "originated");
 		value_count_cell(table, style, COLOUR_NONE, worker, "waiting");
+		value_count_cell(table, style, COLOUR_NONE, worker, "handed_over");
+		value_count_cell(table, style, COLOUR_NONE, worker, "taken_over");
 		value_count_cell(table, style, COLOUR_NONE, worker, "frames_cached");
 		value_cell(table, COLOUR_NONE, worker, "queues");
 	}

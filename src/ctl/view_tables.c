@@ -169,6 +169,16 @@ static void vlan_cell(struct table *table, const json_t *interface)
 		table_cell(table, COLOUR_NONE, "-");
 }
 
+static void state_cell(struct table *table, const json_t *interface)
+{
+	const char *state = value_string(interface, "state");
+	const json_t *up = json_object_get(interface, "up");
+
+	if (json_is_boolean(up))
+		state = json_is_true(up) ? "up" : "down";
+	table_cell(table, strcmp(state, "up") ? COLOUR_BAD : COLOUR_GOOD, "%s", state);
+}
+
 void view_interfaces(const json_t *result, const struct style *style, FILE *out)
 {
 	static const struct column columns[] = {
@@ -193,13 +203,11 @@ void view_interfaces(const json_t *result, const struct style *style, FILE *out)
 	json_array_foreach(json_object_get(result, "interfaces"), i, interface) {
 		const json_t *inner = json_object_get(interface, "counters");
 		const json_t *counters = inner ? inner : interface;
-		bool up = !strcmp(value_string(interface, "state"), "up");
-
 		value_cell(table, COLOUR_NONE, interface, "name");
 		value_cell(table, COLOUR_NONE, interface, "port");
 		vlan_cell(table, interface);
 		value_cell(table, COLOUR_NONE, interface, "device");
-		value_cell(table, up ? COLOUR_GOOD : COLOUR_BAD, interface, "state");
+		state_cell(table, interface);
 		value_cell(table, COLOUR_NONE, interface, "mac");
 		value_cell(table, COLOUR_NONE, interface, "mtu");
 		value_count_cell(table, style, COLOUR_NONE, counters, "rx_packets");
