@@ -136,6 +136,8 @@ static int address_add(struct rib *rib, struct link *link, const struct rib_addr
 		goto fail;
 	}
 	cds_list_add_tail(&a->on_link, &link->addresses);
+	if (k->addr.family == 4)
+		link->no_ipv4 = false;
 	address_changed(rib, link);
 	return 0;
 fail:
@@ -173,8 +175,10 @@ static void address_remove(struct rib *rib, struct link *link, struct address *a
 	own_remove(rib, &a->k.addr, false, infer);
 	cds_list_for_each_entry(other, &link->addresses, on_link)
 		others += other->k.addr.family == 4;
-	if (infer && a->k.addr.family == 4 && !others)
+	if (infer && a->k.addr.family == 4 && !others) {
+		link->no_ipv4 = true;
 		link_drop_routes(rib, link, true, false, true);
+	}
 	address_changed(rib, link);
 	free(a);
 }

@@ -75,7 +75,8 @@ static bool group_is_down(const struct path *group)
 	for (unsigned i = 0; i < group->n_members; i++) {
 		const struct link *link = group->members[i].path->link;
 
-		if (link && link->present && link->k.up)
+		if (link && link->present && link->k.up &&
+		    !(link->no_ipv4 && group->key.owner == OWNER_KERNEL4))
 			return false;
 	}
 	return true;
@@ -125,6 +126,8 @@ int rib_link_set(struct rib *rib, const struct rib_link *k)
 	link->k = *k;
 	link->k.name[sizeof(link->k.name) - 1] = 0;
 	link->present = true;
+	if (k->up && !(was_present && old.up))
+		link->no_ipv4 = false;
 	interface_link_changed(rib, link, was_present ? old.name : NULL);
 	link_recompile(rib, link);
 	if (was_present && old.up && !k->up)

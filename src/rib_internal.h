@@ -29,6 +29,7 @@ struct link {
 	bool present; /* false: only named by something, or gone */
 	bool seen;
 	bool held;    /* being worked on: not to be freed */
+	bool no_ipv4; /* its last IPv4 address went, which ended IPv4 on it */
 	uint16_t slot; /* interface of ours whose device this is, or IFACE_NONE */
 	struct cds_list_head paths, neighbours, addresses, objects;
 };

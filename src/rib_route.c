@@ -522,29 +522,44 @@ int rib_route_set(struct rib *rib, const struct rib_route *route, enum rib_route
 
 /* Deleting */
 
-static uint32_t find_identity(const struct rib *rib, const struct route_table *t, uint32_t first,
-			      const struct route_attr *want)
+static bool is_special(const struct rib_target *target)
 {
-	uint32_t i = first;
+	return target->kind != NEXTHOP_FORWARD && target->kind != NEXTHOP_NONE;
+}
 
-	while (i && !same_identity(attr_of(rib, route_table_at(t, i)), want))
-		i = route_table_next(t, i);
-	return i;
+/* The candidate that the message means: the one with its target, where it has one. Otherwise one
+ * of the same sort. A message may come late, about a route that was dropped by inference: then it
+ * must not take another one with the same key along. */
+static uint32_t find_deleted(struct rib *rib, const struct route_table *t, uint32_t first,
+			     const struct route_attr *want, const struct rib_route *route)
+{
+	const struct rib_target *target = &route->target;
+	bool special = is_special(target), any = !special && !target->n_hops &&
+						 !target->nexthop_object;
+	struct path *path = NULL;
+	uint32_t similar = 0;
+
+	if (!any)
+		path_of_target(rib, target, route->mtu, owner_of(route), false, &path);
+	for (uint32_t i = first; i; i = route_table_next(t, i)) {
+		const struct route *r = route_table_at(t, i);
+		const struct path *p = rib->path[r->path];
+
+		if (!same_identity(attr_of(rib, r), want) || (!any && route_gone(rib, r)))
+			continue;
+		if (any || p == path)
+			return i;
+		if (!similar && special == (p->key.type == PATH_SPECIAL))
+			similar = i;
+	}
+	return similar;
 }
 
 static int route_del4(struct rib *rib, struct route_table *t, uint32_t first,
 		      const struct route_attr *want, const struct rib_route *route)
 {
-	struct path *path = NULL;
-	uint32_t i;
+	uint32_t i = find_deleted(rib, t, first, want, route);
 
-	if (route->target.n_hops || route->target.nexthop_object)
-		path_of_target(rib, &route->target, route->mtu, owner_of(route), false, &path);
-	for (i = first; i && path; i = route_table_next(t, i))
-		if (same_identity(attr_of(rib, route_table_at(t, i)), want) &&
-		    route_table_at(t, i)->path == path->id)
-			return route_remove(rib, t, i);
-	i = find_identity(rib, t, first, want);
 	return i ? route_remove(rib, t, i) : 0;
 }
 

@@ -415,22 +415,51 @@ static void routes_go_with_their_preferred_source(void **state)
 	assert_leads(w, "10.1.0.1", NEXTHOP_NONE);
 }
 
+static void a_late_word_about_a_dropped_route_takes_no_other(void **state)
+{
+	struct world *w = *state;
+	struct rib_route hole = route_to("10.1.0.0/16"), r = hole;
+	struct rib_hop h = hop(ETH1, NULL, 1);
+	struct rib_address a = address_of(ETH1, "10.0.0.1", 24);
+
+	hole.target.kind = NEXTHOP_UNREACHABLE;
+	r.prefsrc = a.addr;
+	for (unsigned commits = 0; commits < 2; commits++) {
+		assert_int_equal(rib_address_set(w->rib, &a), 0);
+		assert_int_equal(rib_route_set(w->rib, &hole, RIB_ROUTE_ADD), 0);
+		set_route(w, r, &h, 1, RIB_ROUTE_APPEND);
+		assert_int_equal(count_routes(w, "routes4"), 3); /* and the own address */
+		assert_int_equal(rib_address_del(w->rib, &a), 0);
+		if (commits)
+			rib_commit(w->rib);
+		del_route(w, r, &h, 1);
+		rib_commit(w->rib);
+		assert_leads(w, "10.1.0.1", NEXTHOP_UNREACHABLE);
+	}
+	assert_int_equal(rib_route_del(w->rib, &hole), 0);
+	assert_leads(w, "10.1.0.1", NEXTHOP_NONE);
+}
+
 static void the_last_ipv4_address_takes_the_links_ipv4_routes(void **state)
 {
 	struct world *w = *state;
 	struct rib_address a = address_of(ETH0, "10.0.0.1", 24);
 	struct rib_address b = address_of(ETH0, "10.0.9.1", 24);
+	struct rib_hop both[2] = { hop(ETH0, "10.0.0.2", 1), hop(ETH0, "10.0.9.2", 1) };
 
 	assert_int_equal(rib_address_set(w->rib, &a), 0);
 	assert_int_equal(rib_address_set(w->rib, &b), 0);
 	route(w, "10.1.0.0/16", ETH0, "10.0.0.2");
 	route(w, "2001:db8::/32", ETH0, "fe80::1");
+	set_route(w, route_to("10.2.0.0/16"), both, 2, RIB_ROUTE_ADD);
 	assert_int_equal(rib_address_del(w->rib, &a), 0);
 	rib_commit(w->rib);
 	assert_leads(w, "10.1.0.1", NEXTHOP_INCOMPLETE);
+	assert_leads(w, "10.2.0.1", NEXTHOP_GROUP);
 	assert_int_equal(rib_address_del(w->rib, &b), 0);
 	rib_commit(w->rib);
 	assert_leads(w, "10.1.0.1", NEXTHOP_NONE);
+	assert_leads(w, "10.2.0.1", NEXTHOP_NONE);
 	assert_leads(w, "2001:db8::1", NEXTHOP_INCOMPLETE);
 }
 
@@ -824,6 +853,7 @@ int main(void)
 		in_world(static_routes_wait_for_their_interface),
 		in_world(a_static_gateway_finds_its_interface_by_address),
 		in_world(routes_go_with_their_preferred_source),
+		in_world(a_late_word_about_a_dropped_route_takes_no_other),
 		in_world(the_last_ipv4_address_takes_the_links_ipv4_routes),
 		in_world(a_link_that_is_deleted_takes_everything_by_it),
 		in_world(routes_follow_their_object),
