@@ -2,7 +2,8 @@
 /*
  * The list of a configuration's mistakes, kept in the order of file and line. Messages can quote
  * what stands in a file: control characters are replaced, so that a file cannot play with the
- * terminal or forge a line of the log. A file of nothing but mistakes fills a bounded list.
+ * terminal or forge a line of the log, and so is what is not UTF-8, since messages travel in JSON.
+ * A file of nothing but mistakes fills a bounded list.
  */
 #include "conf_impl.h"
 
@@ -98,6 +99,36 @@ void conf_errors_file(struct conf_errors *errors, const char *file)
 	file_rank(errors, file);
 }
 
+/* Bytes of the UTF-8 sequence at s (RFC 3629), 0: there is none. The second test takes out what is
+ * overlong, a surrogate, or beyond U+10FFFF. */
+static unsigned utf8_length(const unsigned char *s)
+{
+	unsigned n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 :
+		     s[0] < 0xf5 ? 4 : 0;
+
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	for (unsigned i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+static void make_harmless(char *text)
+{
+	unsigned char *c = (unsigned char *)text;
+	unsigned n;
+
+	for (; *c; c += n) {
+		n = utf8_length(c);
+		if (!n || *c < 0x20 || *c == 0x7f) {
+			*c = '?';
+			n = 1;
+		}
+	}
+}
+
 static char *message(const struct conf_where *where, const char *format, va_list args)
 {
 	char *text = NULL, *line = NULL;
@@ -114,9 +145,7 @@ static char *message(const struct conf_where *where, const char *format, va_list
 	free(text);
 	if (n < 0)
 		return NULL;
-	for (char *c = line; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
+	make_harmless(line);
 	return line;
 }
 

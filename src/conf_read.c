@@ -565,7 +565,7 @@ static void label_set(struct object *object, const config_setting_t *group)
 	if (!key && object->schema->keys->required)
 		key = object->schema->keys;
 	name = group && key ? config_setting_get_member(group, key->name) : NULL;
-	if (name && is_type(name, CONFIG_TYPE_STRING))
+	if (name && is_type(name, CONFIG_TYPE_STRING) && *config_setting_get_string(name))
 		snprintf(object->label, sizeof(object->label), "%s \"%.60s\"", object->schema->name,
 			 config_setting_get_string(name));
 	else
@@ -585,11 +585,43 @@ static const char *next_key(void *arg, unsigned i)
 	return ((const struct conf_schema *)arg)->keys[i].name;
 }
 
+static const char *key_suggest(const struct conf_schema *schema, const config_setting_t *setting)
+{
+	return suggest_from(config_setting_name(setting), next_key, (void *)schema);
+}
+
+static bool is_duplicate(const config_setting_t *setting)
+{
+	return !strncmp(config_setting_name(setting), CONF_DUPLICATE_PREFIX,
+			strlen(CONF_DUPLICATE_PREFIX));
+}
+
+/* Does `key` stand in the group, rightly spelt or not? Misspelt, that is the one mistake to tell. */
+static bool key_attempted(const struct conf_schema *schema, const config_setting_t *group,
+			  const struct conf_key *key)
+{
+	if (!group)
+		return false;
+	if (config_setting_get_member(group, key->name))
+		return true;
+	for (unsigned i = 0; i < (unsigned)config_setting_length(group); i++) {
+		const config_setting_t *setting = config_setting_get_elem(group, i);
+		const char *meant;
+
+		if (is_duplicate(setting) || key_find(schema, config_setting_name(setting)))
+			continue;
+		meant = key_suggest(schema, setting);
+		if (meant && !strcmp(meant, key->name))
+			return true;
+	}
+	return false;
+}
+
 static void unknown_key(struct reader *r, const struct object *object,
 			const config_setting_t *setting)
 {
 	const char *name = config_setting_name(setting);
-	const char *meant = suggest_from(name, next_key, (void *)object->schema);
+	const char *meant = key_suggest(object->schema, setting);
 	struct conf_where where = where_of(r, setting);
 	const char *in = *object->label ? " in " : "";
 	char known[512] = "";
@@ -604,12 +636,6 @@ static void unknown_key(struct reader *r, const struct object *object,
 		n += (size_t)snprintf(known + n, sizeof(known) - n, "%s%s", n ? ", " : "", key->name);
 	conf_error(r->errors, &where, "unknown key \"%.60s\"%s%s; expected one of: %s", name, in,
 		   object->label, known);
-}
-
-static bool is_duplicate(const config_setting_t *setting)
-{
-	return !strncmp(config_setting_name(setting), CONF_DUPLICATE_PREFIX,
-			strlen(CONF_DUPLICATE_PREFIX));
 }
 
 /* `where` with a line: a group that the file has, or that stands for one, so what is required must
@@ -638,8 +664,7 @@ static void group_read(struct reader *r, const struct conf_schema *schema,
 			unknown_key(r, &object, setting);
 	}
 	for (key = schema->keys; key->name; key++)
-		if (key->required && where->line &&
-		    !(group && config_setting_get_member(group, key->name)))
+		if (key->required && where->line && !key_attempted(schema, group, key))
 			conf_error(r->errors, where, "%s%s\"%s\" is missing: %s", object.label,
 				   *object.label ? ": " : "", key->name, key->doc);
 	if (conf_errors_total(r->errors) != before)

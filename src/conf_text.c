@@ -185,6 +185,21 @@ static bool value_expected(const struct scan *s)
 	return s->last == TOKEN_EQUALS || in(s, "([");
 }
 
+/* Read on as if it had been closed before the first semicolon, or else at the end of the line. */
+static void unclosed_string(struct scan *s, struct source *src, const char *start,
+			    const struct conf_where *where)
+{
+	size_t n = (size_t)(src->p - start);
+	const char *semicolon = memchr(start, ';', n);
+
+	conf_error(s->errors, where, "a string is not closed on its line: %.*s",
+		   (int)(n > 40 ? 40 : n), start);
+	src->p = semicolon ? semicolon : src->p;
+	n = (size_t)(src->p - start);
+	emit(s, start, memchr(start, '\\', n) ? 1 : n);
+	emit(s, "\"", 1);
+}
+
 static void scan_string(struct scan *s, struct source *src)
 {
 	const char *start = src->p++, *next;
@@ -194,9 +209,7 @@ static void scan_string(struct scan *s, struct source *src)
 		src->p += *src->p == '\\' && src->p + 1 < src->end && src->p[1] != '\n' ? 2 : 1;
 	s->last = TOKEN_OTHER;
 	if (src->p >= src->end || *src->p == '\n') {
-		conf_error(s->errors, &where, "a string is not closed on its line: %.*s",
-			   (int)(src->p - start > 40 ? 40 : src->p - start), start);
-		emit(s, "\"\"", 2);
+		unclosed_string(s, src, start, &where);
 		return;
 	}
 	emit(s, start, (size_t)(++src->p - start));
@@ -221,7 +234,8 @@ static bool is_float(const char *word, size_t n)
 	return !*end && strpbrk(copy, "0123456789") && strpbrk(copy, ".eE");
 }
 
-/* An integer with its L; false: not an integer. One that does not fit is an error and a zero. */
+/* An integer with its L; false: not an integer. One that does not fit is an error, and read as the
+ * largest that does. */
 static bool emit_integer(struct scan *s, const char *word, size_t n, const struct conf_where *where)
 {
 	char copy[64], *end;
@@ -240,7 +254,7 @@ static bool emit_integer(struct scan *s, const char *word, size_t n, const struc
 		return false;
 	if (errno) {
 		conf_error(s->errors, where, "%s does not fit into 64 bits", copy);
-		strcpy(copy, "0");
+		strcpy(copy, *copy == '-' ? "-9223372036854775807" : "9223372036854775807");
 	}
 	emit(s, copy, strlen(copy));
 	emit(s, "L", 1);

@@ -27,6 +27,7 @@ static void claim(struct rules *r, unsigned chain, const char *const *ref)
 	const char *meant;
 
 	if (!iface) {
+		r->readable = false; /* whichever port was meant is not missing */
 		if (!r->ifaces.complete)
 			return;
 		meant = config_ifaces_suggest(&r->ifaces, *ref);
@@ -248,6 +249,8 @@ static void functions_resolve(struct rules *r, const struct chain_config *chain)
 {
 	const struct conf_strings *refs = &chain->functions;
 
+	unsigned before = conf_errors_total(r->errors);
+
 	for (unsigned i = 0; i < refs->n; i++) {
 		unsigned k = 0;
 
@@ -259,6 +262,8 @@ static void functions_resolve(struct rules *r, const struct chain_config *chain)
 		else
 			function_resolve(r, chain, &refs->value[i]);
 	}
+	if (conf_errors_total(r->errors) != before)
+		conf_errors_mark(r->errors, chain); /* the instance that was meant is not unused */
 }
 
 void config_rules_chains(struct config_file *file, struct conf_errors *errors)

@@ -64,6 +64,7 @@ static void vlans_check(const struct port_config *port, struct conf_errors *erro
 
 struct device_use {
 	const char *device, *name;
+	bool vlan;
 	const struct conf_where *object;
 	const void *member;
 };
@@ -71,10 +72,11 @@ struct device_use {
 static int device_compare(const void *a, const void *b)
 {
 	const struct device_use *x = a, *y = b;
-	int devices = strcmp(x->device, y->device);
+	int order = strcmp(x->device, y->device);
 
-	return devices ? devices :
-			 (x->object->line > y->object->line) - (x->object->line < y->object->line);
+	if (!order)
+		order = x->object->line - y->object->line;
+	return order ? order : x->vlan - y->vlan;
 }
 
 static void devices_unique(const struct config_ifaces *ifaces, struct conf_errors *errors)
@@ -88,16 +90,17 @@ static void devices_unique(const struct config_ifaces *ifaces, struct conf_error
 			iface->vlan ? &iface->vlan->device : &iface->port->device;
 
 		if (*member)
-			uses[n++] = (struct device_use){ *member, iface->name, iface->object, member };
+			uses[n++] = (struct device_use){ *member, iface->name, iface->vlan != NULL,
+							iface->object, member };
 	}
 	if (n)
 		qsort(uses, n, sizeof(*uses), device_compare);
 	for (unsigned i = 1; i < n; i++)
 		if (!strcmp(uses[i].device, uses[i - 1].device))
 			conf_error_at(errors, uses[i].object, uses[i].member,
-				      "\"%s\": device \"%s\" belongs to \"%s\" already, on line %d",
-				      uses[i].name, uses[i].device, uses[i - 1].name,
-				      uses[i - 1].object->line);
+				      "%s \"%s\": device \"%s\" belongs to \"%s\" already, on line %d",
+				      uses[i].vlan ? "interface" : "port", uses[i].name, uses[i].device,
+				      uses[i - 1].name, uses[i - 1].object->line);
 	free(uses);
 }
 
