@@ -32,7 +32,7 @@ TOOLS    := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/tool
             $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/tools/*.bpf.c))
 
 .PHONY: all units tools benches bench clean deps run test topo lint install uninstall help
-all: $(BUILD)/visord $(BUILD)/visorctl   ## build visord and visorctl into build/
+all: $(BUILD)/visord $(BUILD)/visorctl $(BUILD)/visord.conf.5   ## build visord and visorctl into build/
 
 $(BUILD)/visord: $(BUILD)/src/visord.o $(LIB)
 	$(call say,LD,$@)$(CC) $(ALL_LD) -o $@ $< -Wl,--whole-archive $(LIB) -Wl,--no-whole-archive $(LIBS)
@@ -42,6 +42,9 @@ $(LIB): $(call obj,$(LIB_SRC))
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 $(BUILD)/%.o: %.c Makefile | $(BUILD)/steer.skel.h
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALL_C) -c -o $@ $<
+$(BUILD)/visord.conf.5: config/visord.conf.5.in $(BUILD)/visord
+	$(call say,MAN,$@)$(BUILD)/visord --reference=troff >$@.keys && \
+	    sed -e '/^@REFERENCE@$$/{r $@.keys' -e 'd}' $< >$@.tmp && mv $@.tmp $@ && rm $@.keys
 # A test is linked with the tests/unit/support_*.c whose headers it includes.
 support   = $(patsubst %.h,$(BUILD)/tests/unit/%.o,$(shell grep -hos 'support_[a-z0-9_]*\.h' $(1)))
 .SECONDEXPANSION:
@@ -112,8 +115,13 @@ DESTROOT = $(DESTDIR)$(PREFIX)
 install: all                             ## DESTDIR, PREFIX
 	install -D -m 755 $(BUILD)/visord $(DESTROOT)/sbin/visord
 	install -D -m 755 $(BUILD)/visorctl $(DESTROOT)/bin/visorctl
+	install -D -m 644 config/visord.8 $(DESTROOT)/share/man/man8/visord.8
+	install -D -m 644 $(BUILD)/visord.conf.5 $(DESTROOT)/share/man/man5/visord.conf.5
+	install -D -m 644 -t $(DESTROOT)/share/doc/visor config/*.cfg
 uninstall:
-	rm -f $(DESTROOT)/sbin/visord $(DESTROOT)/bin/visorctl
+	rm -f $(DESTROOT)/sbin/visord $(DESTROOT)/bin/visorctl $(DESTROOT)/share/man/man8/visord.8 \
+	    $(DESTROOT)/share/man/man5/visord.conf.5
+	rm -rf $(DESTROOT)/share/doc/visor
 clean:
 	rm -rf $(BUILD)
 help:
