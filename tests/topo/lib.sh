@@ -358,6 +358,7 @@ reach_both() {
 tagged_receive() {
 	local host=$1 device=$2 out=$3
 	shift 3
+	rm -f "$out.ready"
 	(exec_on "$host" "$TOOLS/tagged" receive --device "$device" --ready "$out.ready" "$@" >"$out") &
 	receiver_pid=$!
 	wait_until 10 "the receiver on $host listens" test -e "$out.ready"
