@@ -13,6 +13,7 @@
 #include "device.h"
 #include "log.h"
 
+#define SPARE_FRAMES (4 * 2048) /* one more queue with rings of the default size */
 #define FRAMES_PER_WORKER 1024 /* caches, packets that wait, packets on their way to others */
 
 static uint64_t now_ns(void)
@@ -75,7 +76,8 @@ static uint32_t frames_needed(const struct config *config, unsigned workers)
 	for (unsigned i = 0; i < config->ports.n; i++)
 		frames += expected_queues(conf_port(config, i)) *
 			  port_queue_frames(conf_port(config, i));
-	return frames + frames / 4; /* a port or a queue may be added while running */
+	/* a port or some queues may be added while running */
+	return frames + (frames / 4 > SPARE_FRAMES ? frames / 4 : SPARE_FRAMES);
 }
 
 /* --- workers --- */
@@ -160,13 +162,14 @@ static void assign_port(const struct engine *engine, const struct port *port,
 
 		port->queue[q]->worker = w;
 		sets[w]->queues[sets[w]->n_queues++] = port->queue[q];
-		if (!sets[w]->tx[port->id].queue)
+		/* the kernel does not check a TX queue's number that comes from a socket */
+		if (q < port->n_tx && !sets[w]->tx[port->id].queue)
 			sets[w]->tx[port->id].queue = port->queue[q];
 	}
 	for (unsigned w = 0; w < n && port->n_queues; w++)
 		if (!sets[w]->tx[port->id].queue)
 			sets[w]->tx[port->id].worker =
-				queue_worker(engine, port, w % port->n_queues);
+				queue_worker(engine, port, w % port->n_tx);
 }
 
 int engine_publish(void *arg)
@@ -207,11 +210,11 @@ int engine_add_port(struct engine *engine, const struct port_config *config)
 	return -ENOSPC;
 }
 
-void engine_remove_port(struct engine *engine, struct port *port)
+void engine_remove_port(struct engine *engine, struct port *port, bool leave)
 {
 	uint16_t id = port->id;
 
-	port_free(port, false);
+	port_free(port, leave);
 	engine->port[id] = NULL;
 }
 

@@ -73,7 +73,7 @@ const struct chain *pipeline_chain(const struct pipeline *pipeline, const struct
 int engine_apply_interfaces(struct engine *engine, const struct config *old);
 struct port *engine_find_port(const struct engine *engine, const char *name);
 int engine_add_port(struct engine *engine, const struct port_config *config);
-void engine_remove_port(struct engine *engine, struct port *port);
+void engine_remove_port(struct engine *engine, struct port *port, bool leave);
 
 int engine_set_tables(struct engine *engine);
 

@@ -21,7 +21,10 @@ static void check_fixed(const struct engine *engine, const struct config *next,
 	const struct config *now = engine->config;
 	const struct workers_config *a = &now->workers, *b = &next->workers;
 
-	if (engine_worker_count(next) != engine->workers->n)
+	/* counted from the queues at start-up and left to be counted now: what runs stays */
+	bool counted = !a->count && !a->cpus.n && !b->count && !b->cpus.n;
+
+	if (!counted && engine_worker_count(next) != engine->workers->n)
 		conf_error(errors, &b->where,
 			   "workers: %u are running and %u are asked for; their number changes only "
 			   "at a restart",
@@ -35,6 +38,9 @@ static void check_fixed(const struct engine *engine, const struct config *next,
 		conf_error(errors, &next->memory.where, "memory changes only at a restart");
 	if (strcmp(now->control.socket, next->control.socket))
 		conf_error(errors, &next->control.where, "control.socket changes only at a restart");
+	if (strcmp(now->control.group ? now->control.group : "",
+		   next->control.group ? next->control.group : ""))
+		conf_error(errors, &next->control.where, "control.group changes only at a restart");
 	if (now->routing.receive_buffer != next->routing.receive_buffer)
 		conf_error(errors, &next->routing.where,
 			   "routing.receive_buffer changes only at a restart");
@@ -69,7 +75,10 @@ static void remove_ports(struct engine *engine, const struct config *next)
 			continue;
 		}
 		log_info("port %s: %s", port->name, config ? "opening anew" : "removed");
-		engine_remove_port(engine, port);
+		/* opened anew on the same device: with fallback "drop" nothing may slip by meanwhile */
+		engine_remove_port(engine, port,
+				   config && !strcmp(config->device, port->config->device) &&
+					   config->fallback == FALLBACK_DROP);
 	}
 }
 
@@ -103,7 +112,7 @@ static bool tables_differ(const struct config *a, const struct config *b)
 }
 
 /* The change-over. What fails here is memory; it is logged, and what was reached stands. */
-static void change_over(struct engine *engine, struct config *next, struct pipeline *pipeline)
+static int change_over(struct engine *engine, struct config *next, struct pipeline *pipeline)
 {
 	struct config *old = engine->config;
 	struct pipeline *old_pipeline = engine->pipeline;
@@ -127,11 +136,15 @@ static void change_over(struct engine *engine, struct config *next, struct pipel
 		err = mirror_resync(engine->mirror);
 	if (!err)
 		err = static_routes_set(engine->rib, next);
-	if (err)
-		log_error("reload: %s; restart visord", strerror(-err));
 	urcu_qsbr_synchronize_rcu(); /* no worker is in an old chain any more */
+	if (err) {
+		/* interfaces may still lead to the old chains, a worker may still have its old set */
+		log_error("reload: %s; restart visord", strerror(-err));
+		return err;
+	}
 	pipeline_free(old_pipeline);
 	conf_free(old);
+	return 0;
 }
 
 int engine_reload(struct engine *engine, struct conf_errors *errors)
@@ -152,7 +165,11 @@ int engine_reload(struct engine *engine, struct conf_errors *errors)
 		pipeline_free(pipeline);
 		goto refused;
 	}
-	change_over(engine, next, pipeline);
+	err = change_over(engine, next, pipeline);
+	if (err) {
+		conf_error(errors, NULL, "reload: %s; restart visord", strerror(-err));
+		return err;
+	}
 	engine->reloads++;
 	log_info("reload: %s is in force", engine->config_path);
 	return 0;

@@ -150,10 +150,10 @@ static void link_take(struct rib *rib, struct rib_iface *iface, struct link *lin
 {
 	struct link *old = iface->link;
 
+	if (link && link != old && link->slot != IFACE_NONE)
+		link = NULL; /* another interface has it; the old one is not it all the same */
 	if (old == link)
 		return;
-	if (link && link->slot != IFACE_NONE)
-		return; /* another interface has it */
 	iface->link = link;
 	if (link)
 		link->slot = iface->slot;
@@ -328,10 +328,18 @@ static struct rib_iface *iface_new(struct rib *rib)
 	return iface;
 }
 
+/* A device that this interface gives up may be what another one waits for. */
+static void offer_link(struct rib *rib, const struct link *link)
+{
+	if (link)
+		interface_link_changed(rib, link, NULL);
+}
+
 int rib_interface_set(struct rib *rib, const struct rib_interface *conf, uint16_t *slot)
 {
 	struct rib_iface *iface = interface_find(rib, conf->name);
 	uint16_t old_port = PORT_NONE;
+	struct link *old_link = NULL;
 	int err;
 
 	if (conf->port >= PORT_MAX || conf->vlan > 4095 || conf->outer_vlan > 4095)
@@ -350,23 +358,19 @@ int rib_interface_set(struct rib *rib, const struct rib_interface *conf, uint16_
 		return 0;
 	} else {
 		old_port = iface->conf.port;
+		old_link = iface->link;
 	}
 	conf_take(iface, conf);
 	*slot = iface->slot;
 	interface_refresh(rib, iface);
+	if (old_link && old_link != iface->link)
+		offer_link(rib, old_link);
 	if (!iface->box)
 		return -ENOMEM;
 	err = vlans_rebuild(rib, conf->port);
 	if (!err && old_port != PORT_NONE && old_port != conf->port)
 		err = vlans_rebuild(rib, old_port);
 	return err;
-}
-
-/* A device that this interface gives up may be what another one waits for. */
-static void offer_link(struct rib *rib, const struct link *link)
-{
-	if (link)
-		interface_link_changed(rib, link, NULL);
 }
 
 int rib_interface_del(struct rib *rib, const char *name)

@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "device.h"
 #include "log.h"
@@ -42,9 +45,43 @@ int port_new(struct port **result, const struct port_config *config, uint16_t id
 	snprintf(port->name, sizeof(port->name), "%s", config->name);
 	port->id = id;
 	port->env = env;
+	port->lock = -1;
 	snprintf(port->reason, sizeof(port->reason), "no device named %s", config->device);
 	*result = port;
 	return 0;
+}
+
+/* --- one visord per device --- */
+
+/* A second visord would find the program of the first, use its maps on and, refused the queue, take
+ * it off. An abstract socket's name belongs to the network namespace, as the ifindex does, and ends
+ * with the process however that ends. */
+static int lock_device(struct port *port)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int n = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "visor-port-%d",
+			 port->link.ifindex);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&address,
+		 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n))) {
+		err = errno == EADDRINUSE ? -EBUSY : -errno;
+		close(fd);
+		snprintf(port->reason, sizeof(port->reason), "%s%s", port->config->device,
+			 err == -EBUSY ? " is a port of another visord" : ": cannot be locked");
+		return err;
+	}
+	port->lock = fd;
+	return 0;
+}
+
+static void unlock_device(struct port *port)
+{
+	if (port->lock >= 0)
+		close(port->lock);
+	port->lock = -1;
 }
 
 /* --- closing --- */
@@ -118,14 +155,15 @@ static void set_state(struct port *port, enum port_state state)
 	rib_commit(port->env->rib);
 }
 
-static void close_port(struct port *port, bool device_gone)
+static void close_port(struct port *port)
 {
 	rib_port_state(port->env->rib, port->id, false);
+	rib_commit(port->env->rib); /* ECMP groups leave it out from now on */
 	close_queues(port);
 	if (port->steer)
 		steer_close(port->steer);
 	port->steer = NULL;
-	(void)device_gone;
+	unlock_device(port);
 }
 
 void port_free(struct port *port, bool leave)
@@ -134,7 +172,7 @@ void port_free(struct port *port, bool leave)
 		return;
 	if (!leave && port->steer)
 		steer_set_fallback(port->steer, FALLBACK_KERNEL);
-	close_port(port, false);
+	close_port(port);
 	free(port);
 }
 
@@ -217,6 +255,8 @@ static int open_queue(struct port *port, unsigned index)
 	}
 	queue->spread = port->config->spread;
 	port->queue[port->n_queues++] = queue;
+	if (index < (unsigned)device_tx_queues(port->config->device))
+		port->n_tx = port->n_queues;
 	if (index == 0)
 		log_info("port %s: %s, %s%s%s", port->name, steer_describe(port->steer),
 			 queue_mode(queue), queue->why[0] ? ": " : "", queue->why);
@@ -241,6 +281,7 @@ static int open_queues(struct port *port, unsigned n)
 	int err = 0;
 
 	memcpy(note, port->reason, sizeof(note)); /* from choose_queues() */
+	port->n_tx = 0;
 	if (env->frames_promised + frames > env->umem->frames) {
 		snprintf(port->reason, sizeof(port->reason),
 			 "%u queues need %u frames and %u of %u are promised to other ports; set "
@@ -273,6 +314,7 @@ static void open_failed(struct port *port, int err)
 	if (port->steer)
 		steer_close(port->steer);
 	port->steer = NULL;
+	unlock_device(port);
 	if (!port->reason[0])
 		snprintf(port->reason, sizeof(port->reason), "%s", strerror(-err));
 	port->backoff_ns = port->backoff_ns ? port->backoff_ns * 2 : SECOND_NS;
@@ -289,7 +331,9 @@ static void open_port(struct port *port)
 	int n, err;
 
 	port->sg = port->link.mtu + L2_OVERHEAD + FRAME_HEADROOM > port->env->umem->frame_size;
-	err = attach(port);
+	err = lock_device(port);
+	if (!err)
+		err = attach(port);
 	if (!err) {
 		if (device_strips_vlan(port->config->device) && port->config->interfaces.n)
 			log_warning("port %s: %s takes VLAN tags off before XDP sees them; set "
@@ -318,7 +362,7 @@ static bool needs_reopening(const struct port *port, const struct rib_link *link
 static void gone(struct port *port)
 {
 	if (port->link.ifindex) {
-		close_port(port, true);
+		close_port(port);
 		memset(&port->link, 0, sizeof(port->link));
 	}
 	snprintf(port->reason, sizeof(port->reason), "no device named %s", port->config->device);
@@ -335,10 +379,12 @@ void port_link(struct port *port, const struct rib_link *link, bool present)
 	}
 	if (port->link.ifindex && port->link.ifindex != link->ifindex)
 		gone(port); /* another device under the same name */
+	if (port->link.mtu != link->mtu || !port->link.up)
+		port->retry_ns = port->backoff_ns = 0; /* what was refused may be granted now */
 	port->link = *link;
 	if (port->n_queues && needs_reopening(port, link)) {
 		log_info("port %s: MTU is %u now: opening anew", port->name, link->mtu);
-		close_port(port, false);
+		close_port(port);
 	}
 	if (!link->up) {
 		snprintf(port->reason, sizeof(port->reason), "%s is down; ip link set %s up",
@@ -368,7 +414,7 @@ void port_update(struct port *port, const struct port_config *config)
 static void reopen(struct port *port, const char *why)
 {
 	log_warning("port %s: %s: opening anew", port->name, why);
-	close_port(port, false);
+	close_port(port);
 	open_port(port);
 }
 

@@ -49,12 +49,14 @@ struct port {
 	char reason[256]; /* why it is not up, or what is not as it should be */
 	struct rib_link link; /* last seen; ifindex 0: absent */
 	struct steer *steer;
+	int lock; /* see lock_device(); -1 none */
 	bool generic, sg;
 	unsigned n_queues;
 	struct queue *queue[PORT_QUEUES_MAX];
 	struct queue_counters past; /* of queues that were closed */
 	uint32_t frames;
 	int device_queues; /* when it was opened */
+	unsigned n_tx;	   /* of its queues that can transmit: a device may have fewer TX than RX queues */
 	uint64_t retry_ns, backoff_ns;
 	struct port_env *env;
 };

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "drops.h"
+
 static uint64_t *entry64(const struct ring *ring, uint32_t i)
 {
 	return (uint64_t *)ring->entries + (i & ring->mask);
@@ -40,8 +42,11 @@ static uint32_t ring_room(struct ring *ring, uint32_t n)
 	return room;
 }
 
+/* The kernel raises the flag and then looks at the ring; we publish and then look at the flag. Each
+ * store has to be seen before the load that follows it, or both sides wait for the other. */
 static bool ring_needs_wakeup(const struct ring *ring)
 {
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return __atomic_load_n(ring->flags, __ATOMIC_RELAXED) & XDP_RING_NEED_WAKEUP;
 }
 
@@ -84,30 +89,39 @@ static bool descriptor_valid(const struct queue *queue, uint64_t addr, uint32_t 
 
 /* The further frames of a multi-buffer packet go into the first one's headroom. Returns the index
  * after the packet's last descriptor; the kernel publishes whole packets. */
-static uint32_t receive_segments(struct queue *queue, struct packet *p, uint32_t i, uint32_t end)
+static uint32_t receive_segments(struct queue *queue, struct frame_cache *cache, struct packet *p,
+				 uint32_t i, uint32_t end)
 {
 	struct umem *umem = queue->umem;
 	uint64_t first = (uint64_t)(p->data - umem->area);
 	struct packet_segments *list = (void *)umem_data(umem, umem_base(umem, first));
 	bool more = true;
+	uint64_t addr;
 
 	while (more && i < end) {
 		const struct xdp_desc *desc = entry_desc(&queue->rx, queue->rx.head + i++);
 
 		more = desc->options & XDP_PKT_CONTD;
-		if (p->segments == PACKET_SEGMENTS_MAX ||
-		    !descriptor_valid(queue, desc->addr, desc->len)) {
+		if (!descriptor_valid(queue, desc->addr, desc->len)) {
 			count(&queue->counters.rx_invalid, 1);
 			continue;
 		}
 		take_from_kernel(queue, desc->addr);
+		if (p->segments == PACKET_SEGMENTS_MAX) {
+			/* the list is full: the packet is refused, its frame comes back */
+			packet_drop(p, DROP_SEGMENTS);
+			addr = desc->addr;
+			frame_cache_put(cache, &addr, 1);
+			continue;
+		}
 		list->desc[p->segments++] = desc->addr | (uint64_t)desc->len << 48;
 		p->len += desc->len;
 	}
 	return i;
 }
 
-unsigned queue_receive(struct queue *queue, struct packet *packets, unsigned n)
+unsigned queue_receive(struct queue *queue, struct frame_cache *cache, struct packet *packets,
+		       unsigned n)
 {
 	struct umem *umem = queue->umem;
 	uint32_t available = ring_available(&queue->rx, queue->sg ? queue->rx.size : n);
@@ -135,7 +149,7 @@ unsigned queue_receive(struct queue *queue, struct packet *packets, unsigned n)
 		p->reason = 0;
 		p->nexthop = 0;
 		if (desc->options & XDP_PKT_CONTD)
-			i = receive_segments(queue, p, i, available);
+			i = receive_segments(queue, cache, p, i, available);
 		bytes += p->len;
 		filled++;
 	}
@@ -235,7 +249,6 @@ void queue_refill(struct queue *queue, struct frame_cache *cache)
 {
 	uint64_t frame[BURST_MAX];
 	uint32_t room;
-	bool filled = false;
 
 	while ((room = ring_room(&queue->fill, BURST_MAX)) >= BURST_MAX / 2) {
 		unsigned want = room < BURST_MAX ? room : BURST_MAX;
@@ -245,16 +258,17 @@ void queue_refill(struct queue *queue, struct frame_cache *cache)
 			*entry64(&queue->fill, queue->fill.head++) = frame[i];
 			give_to_kernel(queue, frame[i]);
 		}
-		if (got) {
+		if (got)
 			__atomic_store_n(queue->fill.producer, queue->fill.head, __ATOMIC_RELEASE);
-			filled = true;
-		}
 		if (got < want) {
 			count(&queue->counters.fill_starved, 1);
 			break;
 		}
 	}
-	if (filled && ring_needs_wakeup(&queue->fill)) {
+	/* also when nothing was added now: the flag may have come up after the last look, and while the
+	 * kernel does not fetch there never is room to add */
+	if (queue->zerocopy && queue->fill.seen - queue->fill.head < queue->fill.size &&
+	    ring_needs_wakeup(&queue->fill)) {
 		count(&queue->counters.kicks, 1);
 		if (recvfrom(queue->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL) < 0 && errno != EAGAIN &&
 		    errno != EBUSY)

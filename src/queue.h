@@ -110,8 +110,10 @@ const char *queue_mode(const struct queue *queue); /* "zerocopy", "copy", "gener
 
 /* --- the owning worker's --- */
 
-/* Take up to n received packets: fills data, len, first_len, segments, port. */
-unsigned queue_receive(struct queue *queue, struct packet *packets, unsigned n);
+/* Take up to n received packets: fills data, len, first_len, segments, port. One in more frames than
+ * a descriptor can list is DROP already; its surplus frames are back in the cache. */
+unsigned queue_receive(struct queue *queue, struct frame_cache *cache, struct packet *packets,
+		       unsigned n);
 
 /* Put a packet's frames into the TX ring; false: full. Published by queue_flush(). */
 bool queue_transmit(struct queue *queue, const struct packet *packet);

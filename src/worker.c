@@ -82,17 +82,20 @@ static bool worker_has_work(struct worker *worker, const struct worker_set *set)
 static void worker_sleep(struct worker *worker, const struct worker_set *set)
 {
 	struct pollfd fds[POLL_FDS_MAX];
-	uint64_t due = neighbour_wait_next_ns(&worker->dp), now = now_ns(), drained;
-	uint64_t wait = due > now ? due - now : 0;
+	uint64_t due, now, wait, drained;
 	nfds_t n = 0;
 	int ready = 0;
 
-	wait = wait < SLEEP_MAX_NS ? wait : SLEEP_MAX_NS;
 	fds[n++] = (struct pollfd){ .fd = worker->event, .events = POLLIN };
 	for (unsigned i = 0; i < set->n_queues && n < POLL_FDS_MAX; i++)
 		fds[n++] = (struct pollfd){ .fd = set->queues[i]->fd, .events = POLLIN };
 	__atomic_store_n(&worker->sleeping, 1, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	/* after the announcement: a change of the FIB is seen here, or its kick finds us asleep */
+	due = neighbour_wait_next_ns(&worker->dp);
+	now = now_ns();
+	wait = due > now ? due - now : 0;
+	wait = wait < SLEEP_MAX_NS ? wait : SLEEP_MAX_NS;
 	if (!worker_has_work(worker, set)) {
 		struct timespec timeout = { .tv_sec = (time_t)(wait / 1000000000),
 					    .tv_nsec = (long)(wait % 1000000000) };
@@ -271,8 +274,25 @@ void workers_stop(struct workers *workers)
 	}
 }
 
+/* The workers are joined: what lies between two of them goes nowhere any more. */
+static void drain_handover(struct worker *worker)
+{
+	for (unsigned i = 0; i < worker->all->n; i++) {
+		struct spsc *ring = worker->to[i];
+		struct packet packet, *p = &packet;
+
+		for (; ring && spsc_available(ring, 1); spsc_release(ring, 1)) {
+			packet = *(const struct packet *)spsc_peek(ring, 0);
+			packet_drop(p, DROP_PORT_GONE);
+			datapath_finish(&worker->dp, &p, 1);
+		}
+	}
+}
+
 static void worker_free(struct worker *worker)
 {
+	if (worker->dp.frames)
+		drain_handover(worker);
 	if (worker->dp.wait)
 		neighbour_wait_drop_all(&worker->dp);
 	neighbour_wait_free(worker->dp.wait);

@@ -272,7 +272,8 @@ unsigned worker_receive(struct worker *worker, struct queue *queue)
 {
 	struct datapath *dp = &worker->dp;
 	struct packet *mine[BURST_MAX], *out[BURST_MAX];
-	unsigned n = queue_receive(queue, worker->packets, worker->set_in_use->burst);
+	unsigned n = queue_receive(queue, dp->frames, worker->packets,
+				   worker->set_in_use->burst);
 	unsigned n_mine = 0, n_out = 0;
 
 	if (!n)
@@ -282,7 +283,7 @@ unsigned worker_receive(struct worker *worker, struct queue *queue)
 	add(&worker->stats.packets, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = &worker->packets[i];
-		uint16_t reason = parse_packet(p);
+		uint16_t reason = p->verdict == PACKET_DROP ? p->reason : parse_packet(p);
 
 		p->rx_ns = dp->now_ns;
 		if (!reason)
@@ -292,7 +293,7 @@ unsigned worker_receive(struct worker *worker, struct queue *queue)
 			out[n_out++] = p;
 			continue;
 		}
-		if (queue->spread) {
+		if (__atomic_load_n(&queue->spread, __ATOMIC_RELAXED)) {
 			uint16_t to = spread_worker(worker, p);
 
 			if (to != dp->index) {
