@@ -39,7 +39,8 @@ struct nf_ops {
 	/* Build nf->state from nf->conf. 0 or -errno. control. */
 	int (*init)(struct nf *nf);
 	void (*fini)(struct nf *nf);
-	/* Take over what lives in `old`. 0 or -errno: the reload is refused. control. */
+	/* Take over what lives in `old`, by sharing it: `old` goes on working until its fini(), since
+	 * another function may still refuse the reload. 0 or -errno: the reload is refused. control. */
 	int (*adopt)(struct nf *nf, struct nf *old);
 	/* Decide on packets: leave PACKET_CONTINUE, or TX/DROP/STOLEN. worker. */
 	void (*process)(struct nf *nf, struct datapath *dp, struct burst *burst);

@@ -3,6 +3,7 @@
 #include "engine.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,15 +70,19 @@ unsigned engine_worker_count(const struct config *config)
 
 static uint32_t frames_needed(const struct config *config, unsigned workers)
 {
-	uint32_t frames = workers * FRAMES_PER_WORKER;
+	uint32_t frames = workers * FRAMES_PER_WORKER, spare = SPARE_FRAMES;
 
 	if (config->memory.frames)
 		return (uint32_t)config->memory.frames;
-	for (unsigned i = 0; i < config->ports.n; i++)
-		frames += expected_queues(conf_port(config, i)) *
-			  port_queue_frames(conf_port(config, i));
-	/* a port or some queues may be added while running */
-	return frames + (frames / 4 > SPARE_FRAMES ? frames / 4 : SPARE_FRAMES);
+	for (unsigned i = 0; i < config->ports.n; i++) {
+		uint32_t port = expected_queues(conf_port(config, i)) *
+				port_queue_frames(conf_port(config, i));
+
+		frames += port;
+		spare = port > spare ? port : spare;
+	}
+	/* one more port like the largest, or some queues, may be added while running */
+	return frames + (frames / 4 > spare ? frames / 4 : spare);
 }
 
 /* --- workers --- */
@@ -294,10 +299,28 @@ static void on_link(void *arg, const struct rib_link *link, bool present)
 			if (engine->synced)
 				port_link(port, link, present);
 			else
-				port->link = *link;
+				port->link = present ? *link : (struct rib_link){ 0 };
 		} else if (port->link.ifindex == link->ifindex) {
 			port_link(port, link, false); /* renamed away */
 		}
+	}
+}
+
+/* After lost events: a device may have gone without a message. */
+static void check_links(struct engine *engine)
+{
+	char name[IF_NAMESIZE];
+
+	for (unsigned i = 0; i < PORT_MAX; i++) {
+		struct port *port = engine->port[i];
+		struct rib_link link;
+
+		if (!port || !port->link.ifindex)
+			continue;
+		link = port->link;
+		if (!if_indextoname((unsigned)link.ifindex, name) ||
+		    strcmp(name, port->config->device))
+			port_link(port, &link, false);
 	}
 }
 
@@ -306,8 +329,10 @@ static void on_synced(void *arg)
 {
 	struct engine *engine = arg;
 
-	if (engine->synced)
+	if (engine->synced) {
+		check_links(engine);
 		return;
+	}
 	engine->synced = true;
 	steer_addresses_sweep(engine->env.addresses);
 	for (unsigned i = 0; i < PORT_MAX; i++) {

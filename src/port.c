@@ -326,12 +326,30 @@ static void open_failed(struct port *port, int err)
 	port->state = PORT_FAILED;
 }
 
+/* Multi-buffer packets have a limit as well. */
+static int check_mtu(struct port *port)
+{
+	uint32_t room = port->env->umem->frame_size - FRAME_HEADROOM;
+	uint32_t most = (PACKET_SEGMENTS_MAX + 1) * room - L2_OVERHEAD;
+
+	if (port->link.mtu <= most)
+		return 0;
+	snprintf(port->reason, sizeof(port->reason),
+		 "MTU %u of %s is more than %u, what %u frames of %u bytes hold; lower the MTU%s",
+		 port->link.mtu, port->config->device, most, PACKET_SEGMENTS_MAX + 1,
+		 port->env->umem->frame_size,
+		 port->env->umem->frame_size < 4096 ? " or set memory.frame_size = 4096" : "");
+	return -EMSGSIZE;
+}
+
 static void open_port(struct port *port)
 {
 	int n, err;
 
 	port->sg = port->link.mtu + L2_OVERHEAD + FRAME_HEADROOM > port->env->umem->frame_size;
-	err = lock_device(port);
+	err = check_mtu(port);
+	if (!err)
+		err = lock_device(port);
 	if (!err)
 		err = attach(port);
 	if (!err) {
@@ -354,9 +372,10 @@ static void open_port(struct port *port)
 
 static bool needs_reopening(const struct port *port, const struct rib_link *link)
 {
-	bool sg = link->mtu + L2_OVERHEAD + FRAME_HEADROOM > port->env->umem->frame_size;
+	uint32_t room = port->env->umem->frame_size - FRAME_HEADROOM;
+	bool sg = link->mtu + L2_OVERHEAD > room;
 
-	return sg != port->sg;
+	return sg != port->sg || link->mtu + L2_OVERHEAD > (PACKET_SEGMENTS_MAX + 1) * room;
 }
 
 static void gone(struct port *port)

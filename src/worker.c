@@ -86,8 +86,10 @@ static void worker_sleep(struct worker *worker, const struct worker_set *set)
 	nfds_t n = 0;
 	int ready = 0;
 
+	if (set->n_queues >= POLL_FDS_MAX)
+		return; /* never asleep rather than deaf to some */
 	fds[n++] = (struct pollfd){ .fd = worker->event, .events = POLLIN };
-	for (unsigned i = 0; i < set->n_queues && n < POLL_FDS_MAX; i++)
+	for (unsigned i = 0; i < set->n_queues; i++)
 		fds[n++] = (struct pollfd){ .fd = set->queues[i]->fd, .events = POLLIN };
 	__atomic_store_n(&worker->sleeping, 1, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
