@@ -38,7 +38,10 @@ static int make_parent(const char *path)
 	slash = strrchr(parent, '/');
 	if (slash && slash != parent) {
 		*slash = '\0';
-		if (mkdir(parent, 0755) && errno != EEXIST) {
+		/* The daemon's umask may well be stricter, but others shall find the socket. */
+		if (!mkdir(parent, 0755)) {
+			rc = chmod(parent, 0755) ? -errno : 0;
+		} else if (errno != EEXIST) {
 			rc = -errno;
 			log_error("control socket '%s': cannot make the folder '%s': %s", path, parent,
 				  strerror(-rc));

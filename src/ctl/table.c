@@ -101,9 +101,12 @@ static bool is_empty(const char *text)
 /* The width of a column, or -1 where it is not shown. */
 static int column_width(const struct table *table, unsigned column, const struct style *style)
 {
-	bool shown = style->all || !(table->columns[column].flags & COLUMN_OPTIONAL);
+	unsigned flags = table->columns[column].flags;
+	bool shown = style->all || !(flags & COLUMN_OPTIONAL);
 	int widest = width(table->columns[column].title);
 
+	if (flags & COLUMN_DETAIL && !style->all)
+		return -1;
 	for (size_t i = column; i < table->n_cells; i += table->n_columns) {
 		int w = width(table->cells[i].text);
 

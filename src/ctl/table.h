@@ -21,6 +21,7 @@ struct style {
 enum column_flag {
 	COLUMN_RIGHT = 1,    /* numbers */
 	COLUMN_OPTIONAL = 2, /* left out where no row has anything but "-" or "0" */
+	COLUMN_DETAIL = 4,   /* only where all is to be shown */
 };
 
 struct column {

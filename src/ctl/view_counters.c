@@ -52,9 +52,9 @@ static void ports_table(const json_t *ports, const struct style *style, FILE *ou
 }
 
 /* Counters of trouble: shown where one of them is not zero, and then in colour. */
-static const char *const trouble[] = { "rx_dropped", "rx_ring_full",  "fill_ring_empty", "rx_invalid",
-				       "tx_invalid", "tx_ring_empty", "fill_starved",	 "tx_full",
-				       "kick_errors" };
+static const char *const trouble[] = { "rx_dropped", "rx_ring_full", "fill_ring_empty",
+				       "rx_invalid", "tx_invalid",   "fill_starved",
+				       "tx_full",    "kick_errors" };
 
 static void queue_row(struct table *table, const struct style *style, const json_t *port,
 		      const json_t *queue)
@@ -69,6 +69,7 @@ static void queue_row(struct table *table, const struct style *style, const json
 	value_bytes_cell(table, style, queue, "rx_bytes");
 	value_count_cell(table, style, COLOUR_NONE, queue, "tx_packets");
 	value_bytes_cell(table, style, queue, "tx_bytes");
+	value_count_cell(table, style, COLOUR_NONE, queue, "tx_ring_empty");
 	for (size_t t = 0; t < sizeof(trouble) / sizeof(trouble[0]); t++)
 		value_count_cell(table, style,
 				 value_integer(queue, trouble[t]) ? COLOUR_WARN : COLOUR_NONE, queue,
@@ -86,12 +87,12 @@ static void queues_table(const json_t *ports, const struct style *style, FILE *o
 		{ "RX-BYTES", COLUMN_RIGHT },
 		{ "TX-PACKETS", COLUMN_RIGHT },
 		{ "TX-BYTES", COLUMN_RIGHT },
+		{ "TX-RING-EMPTY", COLUMN_RIGHT | COLUMN_DETAIL }, /* how often there was nothing to do */
 		{ "RX-DROPPED", COLUMN_RIGHT | COLUMN_OPTIONAL },
 		{ "RX-RING-FULL", COLUMN_RIGHT | COLUMN_OPTIONAL },
 		{ "FILL-EMPTY", COLUMN_RIGHT | COLUMN_OPTIONAL },
 		{ "RX-INVALID", COLUMN_RIGHT | COLUMN_OPTIONAL },
 		{ "TX-INVALID", COLUMN_RIGHT | COLUMN_OPTIONAL },
-		{ "TX-RING-EMPTY", COLUMN_RIGHT | COLUMN_OPTIONAL },
 		{ "FILL-STARVED", COLUMN_RIGHT | COLUMN_OPTIONAL },
 		{ "TX-FULL", COLUMN_RIGHT | COLUMN_OPTIONAL },
 		{ "KICK-ERRORS", COLUMN_RIGHT | COLUMN_OPTIONAL },

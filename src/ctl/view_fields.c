@@ -115,9 +115,13 @@ void view_config(const json_t *result, const struct style *style, FILE *out)
 
 void view_reload(const json_t *result, const struct style *style, FILE *out)
 {
+	json_t *more = json_copy((json_t *)result);
+
 	fputs("reloaded\n", out);
-	if (json_is_object(result))
-		view_fields(result, style, out);
+	json_object_del(more, "reloaded");
+	if (json_is_object(more))
+		view_fields(more, style, out);
+	json_decref(more);
 }
 
 void view_version(const json_t *result, const struct style *style, FILE *out)

@@ -62,7 +62,7 @@ static const char ports[] =
 	"\"rx_packets\":1234567,\"rx_bytes\":98765432,\"tx_packets\":5,\"tx_bytes\":300,\"queues\":["
 	"{\"queue\":0,\"worker\":0,\"mode\":\"copy\",\"requested\":\"auto\",\"why\":\"no zero-copy\","
 	"\"rx_packets\":1234560,\"rx_bytes\":98765000,\"tx_packets\":5,\"tx_bytes\":300,"
-	"\"rx_dropped\":0,\"rx_ring_full\":0,\"fill_ring_empty\":17,\"kicks\":9},"
+	"\"rx_dropped\":0,\"rx_ring_full\":0,\"fill_ring_empty\":17,\"tx_ring_empty\":3,\"kicks\":9},"
 	"{\"queue\":1,\"worker\":1,\"mode\":\"copy\",\"requested\":\"auto\",\"why\":\"no zero-copy\","
 	"\"rx_packets\":7,\"rx_bytes\":432,\"tx_packets\":0,\"tx_bytes\":0,\"rx_dropped\":0,"
 	"\"rx_ring_full\":0,\"fill_ring_empty\":0,\"kicks\":10}]},"
