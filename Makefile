@@ -115,12 +115,18 @@ DESTROOT = $(DESTDIR)$(PREFIX)
 install: all                             ## DESTDIR, PREFIX
 	install -D -m 755 $(BUILD)/visord $(DESTROOT)/sbin/visord
 	install -D -m 755 $(BUILD)/visorctl $(DESTROOT)/bin/visorctl
-	install -D -m 644 config/visord.8 $(DESTROOT)/share/man/man8/visord.8
+	install -D -m 644 -t $(DESTROOT)/share/man/man8 config/visord.8 config/visorctl.8
+	install -D -m 644 config/visorctl.bash-completion \
+	    $(DESTROOT)/share/bash-completion/completions/visorctl
+	install -d $(DESTROOT)/lib/systemd/system
+	sed 's,/usr/local/,$(PREFIX)/,' config/visord.service >$(DESTROOT)/lib/systemd/system/visord.service
 	install -D -m 644 $(BUILD)/visord.conf.5 $(DESTROOT)/share/man/man5/visord.conf.5
-	install -D -m 644 -t $(DESTROOT)/share/doc/visor config/*.cfg
+	install -D -m 644 -t $(DESTROOT)/share/doc/visor config/*.cfg config/90-visor.conf
 uninstall:
 	rm -f $(DESTROOT)/sbin/visord $(DESTROOT)/bin/visorctl $(DESTROOT)/share/man/man8/visord.8 \
-	    $(DESTROOT)/share/man/man5/visord.conf.5
+	    $(DESTROOT)/share/man/man8/visorctl.8 $(DESTROOT)/share/man/man5/visord.conf.5 \
+	    $(DESTROOT)/share/bash-completion/completions/visorctl \
+	    $(DESTROOT)/lib/systemd/system/visord.service
 	rm -rf $(DESTROOT)/share/doc/visor
 clean:
 	rm -rf $(BUILD)
