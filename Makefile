@@ -107,9 +107,10 @@ SCRIPTS = $(shell git ls-files '*.sh' tests/run .ci/run)
 lint:                                    ## clang-format, cppcheck, shellcheck
 	$(call say,FORMAT,'*.c *.h')clang-format --dry-run -Werror $(SOURCES)
 	$(call say,CHECK,'*.c')cppcheck -q --std=c11 --language=c --error-exitcode=1 --inline-suppr \
-	    --enable=warning,portability --suppressions-list=tests/cppcheck.txt -I. -Isrc \
+	    --enable=warning,portability --suppressions-list=tests/cppcheck.txt \
+	    --include=tests/cppcheck.h -I. -Isrc \
 	    -D_GNU_SOURCE -j$(shell nproc) $(filter %.c,$(SOURCES))
-	$(call say,SHELL,'*.sh')shellcheck -x $(SCRIPTS)
+	$(call say,SHELL,'*.sh')shellcheck -x -P SCRIPTDIR -S warning -e SC2034 $(SCRIPTS)
 
 DESTROOT = $(DESTDIR)$(PREFIX)
 install: all                             ## DESTDIR, PREFIX
