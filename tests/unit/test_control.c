@@ -385,7 +385,7 @@ static void an_answer_of_fifteen_megabytes_arrives_whole(void **state)
 
 static void garbage_is_told_and_dropped(void **state)
 {
-	static const char *const lines[] = { "\x7f" "ELF", "GET / HTTP/1.1\r\n\r\n",
+	static const char *const lines[] = { "\177ELF", "GET / HTTP/1.1\r\n\r\n",
 					     "{\"command\": \n", "[1]\n", "{}{}\n", "  xyz\n",
 					     "{\"command\":\"echo\",\"command\":\"echo\"}\n",
 					     "{\"command\":\"\xff\xfe\"}\n" };
