@@ -185,6 +185,14 @@ static bool value_expected(const struct scan *s)
 	return s->last == TOKEN_EQUALS || in(s, "([");
 }
 
+/* Is the comma at p the last thing before a closing bracket? */
+static bool closes_next(const struct source *src, const char *p)
+{
+	const char *next = next_token(src, p + 1);
+
+	return next < src->end && strchr("])", *next);
+}
+
 /* Read on as if it had been closed before the first semicolon, or else at the end of the line. */
 static void unclosed_string(struct scan *s, struct source *src, const char *start,
 			    const struct conf_where *where)
@@ -214,8 +222,10 @@ static void scan_string(struct scan *s, struct source *src)
 	}
 	emit(s, start, (size_t)(++src->p - start));
 	next = next_token(src, src->p);
+	if (in(s, "([") && next < src->end && *next == ',' && closes_next(src, next))
+		next = next_token(src, next + 1); /* the comma will be left out */
 	if (in(s, "([") && next < src->end && strchr(",])", *next)) {
-		emit(s, next, *next != ',' || !strchr("])", *next_token(src, next + 1)));
+		emit(s, next, 1);
 		src->moved = next;
 	}
 }
@@ -388,9 +398,7 @@ static void bracket_close(struct scan *s, struct source *src)
 
 static void scan_comma(struct scan *s, struct source *src)
 {
-	const char *next = next_token(src, src->p + 1);
-
-	if (src->p != src->moved && !(in(s, "([") && next < src->end && strchr("])", *next)))
+	if (src->p != src->moved && !(in(s, "([") && closes_next(src, src->p)))
 		emit(s, ",", 1);
 	src->p++;
 	s->last = TOKEN_OTHER;
