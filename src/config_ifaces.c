@@ -12,7 +12,7 @@ static int compare(const void *a, const void *b)
 	const struct config_iface *x = a, *y = b;
 	int names = strcmp(x->name, y->name);
 
-	return names ? names : (x->object > y->object) - (x->object < y->object);
+	return names ? names : (x->order > y->order) - (x->order < y->order);
 }
 
 static void add(struct config_ifaces *ifaces, const struct port_config *port,
@@ -20,6 +20,7 @@ static void add(struct config_ifaces *ifaces, const struct port_config *port,
 {
 	struct config_iface *iface = &ifaces->list[ifaces->n];
 
+	iface->order = ifaces->n;
 	iface->port = port;
 	iface->vlan = vlan;
 	iface->name = vlan ? vlan->name : port->name;

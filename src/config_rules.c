@@ -64,6 +64,7 @@ static void vlans_check(const struct port_config *port, struct conf_errors *erro
 
 struct device_use {
 	const char *device, *name;
+	unsigned order;
 	bool vlan;
 	const struct conf_where *object;
 	const void *member;
@@ -72,11 +73,9 @@ struct device_use {
 static int device_compare(const void *a, const void *b)
 {
 	const struct device_use *x = a, *y = b;
-	int order = strcmp(x->device, y->device);
+	int devices = strcmp(x->device, y->device);
 
-	if (!order)
-		order = x->object->line - y->object->line;
-	return order ? order : x->vlan - y->vlan;
+	return devices ? devices : (x->order > y->order) - (x->order < y->order);
 }
 
 static void devices_unique(const struct config_ifaces *ifaces, struct conf_errors *errors)
@@ -90,8 +89,9 @@ static void devices_unique(const struct config_ifaces *ifaces, struct conf_error
 			iface->vlan ? &iface->vlan->device : &iface->port->device;
 
 		if (*member)
-			uses[n++] = (struct device_use){ *member, iface->name, iface->vlan != NULL,
-							iface->object, member };
+			uses[n++] = (struct device_use){ *member, iface->name, iface->order,
+							iface->vlan != NULL, iface->object,
+							member };
 	}
 	if (n)
 		qsort(uses, n, sizeof(*uses), device_compare);
@@ -108,15 +108,11 @@ static void devices_unique(const struct config_ifaces *ifaces, struct conf_error
 static void names_unique(const struct config_ifaces *ifaces, struct conf_errors *errors)
 {
 	for (unsigned i = 1; i < ifaces->n; i++) {
-		const struct config_iface *a = &ifaces->list[i - 1], *b = &ifaces->list[i];
+		const struct config_iface *a = &ifaces->list[i - 1], *b = a + 1;
 
 		if (strcmp(a->name, b->name) || (!a->vlan && !b->vlan) ||
 		    (a->vlan && b->vlan && a->port == b->port))
 			continue;
-		if (a->object->line > b->object->line) {
-			b = a;
-			a = &ifaces->list[i];
-		}
 		conf_error_at(errors, b->object, b->member,
 			      "%s \"%s\": the %s on line %d has this name already; ports and interfaces "
 			      "share one set of names", b->vlan ? "interface" : "port", b->name,
