@@ -124,6 +124,16 @@ check "$scratch/many.cfg" >"$scratch/got"
 [ "$(tail -n 2 "$scratch/got")" = "29002 more mistakes, not shown
 FILE: 30002 mistakes" ]
 result $? mistakes-are-bounded
+for i in {0..10}; do echo "@include \"$((i + 1)).cfg\"" >"$scratch/$i.cfg"; done
+echo '# the end' >"$scratch/11.cfg"
+check "$scratch/0.cfg" >"$scratch/got"
+[ "$(tail -n 2 "$scratch/got" | sed "s|$scratch/||g")" = \
+	'10.cfg:1: @include "11.cfg": more than 10 files deep
+FILE: 1 mistake' ]
+result $? includes-nested-deeply
+check "$scratch/1.cfg" >"$scratch/got"
+! grep -q deep "$scratch/got"
+result $? includes-nested-ten-deep
 head -c 300000 /dev/urandom >"$scratch/random.cfg"
 check "$scratch/random.cfg" >"$scratch/got"
 ! grep -q '^exit status' "$scratch/got"
