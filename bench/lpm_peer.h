@@ -27,8 +27,11 @@ struct lpm_peer {
 	size_t table_bytes;	/* of what its lookups read, as its own formulas have it */
 };
 
-/* Starts the environment once. @return 0 or -errno, with a reason printed. */
-int lpm_peer_start(void);
+/*
+ * Starts the environment once, its memory in huge pages (as ours) or in small ones.
+ * @return 0 or -errno, with a reason printed.
+ */
+int lpm_peer_start(bool huge_pages);
 
 /* An empty table for about @routes routes. */
 int lpm_peer_new(struct lpm_peer *p, bool v6, size_t routes, unsigned int nexthops);

@@ -4,7 +4,8 @@
  * table fits into.
  *
  * DPDK runs without privileges and without hugetlb pages. It is not to lose by that: its memory is
- * advised to be transparent huge pages, as ours is.
+ * advised to be transparent huge pages, as ours is, and it is allowed the 512-bit vectors that it would
+ * not use without being told to.
  */
 #include "lpm_peer.h"
 
@@ -28,7 +29,7 @@ static int advise_huge(const struct rte_memseg_list *list, void *arg)
 	return 0;
 }
 
-int lpm_peer_start(void)
+int lpm_peer_start(bool huge_pages)
 {
 	char *argv[] = { "lpm_bench", "--no-huge", "--no-pci", "--no-telemetry", "--no-shconf",
 			 "--log-level=lib.*:error", "-m", "1024", "-l", "0",
@@ -39,7 +40,8 @@ int lpm_peer_start(void)
 		fprintf(stderr, "lpm_bench: DPDK does not start: %s\n", rte_strerror(rte_errno));
 		return -EIO;
 	}
-	rte_memseg_list_walk(advise_huge, NULL);
+	if (huge_pages)
+		rte_memseg_list_walk(advise_huge, NULL);
 	return 0;
 }
 

@@ -6,8 +6,9 @@
  * caches next to the core, and an address under a /32 costs one farther line, one under a /48 three. A
  * root of 20 or 24 bits saves none of those and adds megabytes.
  *
- * The addresses of a burst end at different depths. A branch per address would be mispredicted, so each
- * depth runs over a list of those that go on, and the list for the next depth is written without one.
+ * The addresses of a burst end at different depths. A branch per address would be mispredicted. So, with
+ * vectors, all of them go on together until few are left; without, each depth runs over a list of those
+ * that go on, and the list for the next depth is written without a branch.
  */
 #include "lpm6.h"
 
@@ -15,6 +16,8 @@
 
 #include "lpm_lanes.h"
 #include "lpm_trie.h"
+
+#define FEW	16	/* one in so many lookups */
 
 struct lpm6 {
 	struct lpm_trie trie;
@@ -80,45 +83,92 @@ burst_avx2(const struct lpm_trie *t, const struct in6_addr *addr, uint32_t *valu
 }
 
 /* Four bytes of each of 16 addresses, the first of them lowest. */
-static inline __attribute__((always_inline)) LPM_TARGET_AVX512 __m512i
-word_gather(const struct in6_addr *addr, unsigned int at, unsigned int word, __mmask16 lanes)
+static inline __attribute__((always_inline)) LPM_TARGET_AVX512 __m512i words_avx512(const struct in6_addr *addr,
+										    unsigned int word)
 {
 	const __m512i first = _mm512_set_epi32(60, 56, 52, 48, 44, 40, 36, 32, 28, 24, 20, 16, 12, 8, 4, 0);
 
-	return _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), lanes, first,
-					   (const uint32_t *)(const void *)(addr + at) + word, 4);
+	return _mm512_i32gather_epi32(first, addr->s6_addr32 + word, 4);
+}
+
+/* The rest of a lookup, from the node for byte @byte on. */
+static inline __attribute__((always_inline)) uint32_t lookup_rest(const struct lpm_trie *t, uint32_t entry,
+								  const struct in6_addr *addr,
+								  unsigned int byte)
+{
+	for (; entry & LPM_ENTRY_NODE; byte++) {
+		unsigned int slot = addr->s6_addr[byte];
+
+		entry = lpm_line_entry(lpm_entry_line(t->base, entry, slot), entry, slot);
+	}
+	return entry;
+}
+
+/*
+ * @n: a multiple of 16. All lookups go on together, those with an answer without effect: to sort them
+ * out costs more. When only a few are left, which is where prefixes longer than /48 are rare, these go on
+ * by themselves.
+ */
+static inline __attribute__((always_inline)) LPM_TARGET_AVX512 void
+blocks_avx512(const struct lpm_trie *t, const struct in6_addr *addr, uint32_t *value, const unsigned int n)
+{
+	const __m512i low = _mm512_set1_epi32(255);
+	struct lpm_lanes l[LPM6_BURST_MAX / LPM_LANES];
+	__m512i entry[LPM6_BURST_MAX / LPM_LANES];
+	__m512i word[LPM6_BURST_MAX / LPM_LANES];
+	unsigned int left = 0, byte;
+
+	for (unsigned int b = 0; b < n / LPM_LANES; b++) {
+		__m512i w = words_avx512(addr + b * LPM_LANES, 0);
+		__m512i slot = _mm512_or_si512(_mm512_slli_epi32(_mm512_and_si512(w, low), 8),
+					       _mm512_and_si512(_mm512_srli_epi32(w, 8), low));
+
+		word[b] = _mm512_srli_epi32(w, 16);
+		entry[b] = _mm512_i32gather_epi32(slot, t->root, 4);
+		left += (unsigned int)__builtin_popcount(_mm512_movepi32_mask(entry[b]));
+	}
+	for (byte = 2; left > n / FEW; byte++) {
+		if (byte % 4 == 0)
+			for (unsigned int b = 0; b < n / LPM_LANES; b++)
+				word[b] = words_avx512(addr + b * LPM_LANES, byte / 4);
+		for (unsigned int b = 0; b < n / LPM_LANES; b++)
+			lpm_lanes_lines(&l[b], entry[b], _mm512_and_si512(word[b], low));
+		for (unsigned int b = 0; b < n / LPM_LANES; b++)
+			lpm_lanes_compare(t->base, &l[b], &addr[b * LPM_LANES].s6_addr[byte], 16);
+		left = 0;
+		for (unsigned int b = 0; b < n / LPM_LANES; b++) {
+			entry[b] = lpm_lanes_pick(t->base, &l[b], entry[b], _mm512_and_si512(word[b], low));
+			word[b] = _mm512_srli_epi32(word[b], 8);
+			left += (unsigned int)__builtin_popcount(_mm512_movepi32_mask(entry[b]));
+		}
+	}
+	for (unsigned int b = 0; b < n / LPM_LANES; b++)
+		_mm512_storeu_si512(value + b * LPM_LANES, entry[b]);
+	if (left)
+		for (unsigned int i = 0; i < n; i++)
+			if (value[i] & LPM_ENTRY_NODE)
+				value[i] = lookup_rest(t, value[i], &addr[i], byte);
 }
 
 LPM_TARGET_AVX512 static void burst_avx512(const struct lpm_trie *t, const struct in6_addr *addr,
 					   uint32_t *value, unsigned int n)
 {
-	const __m512i low = _mm512_set1_epi32(255);
-	uint32_t word[LPM6_BURST_MAX] __attribute__((aligned(64)));
-	struct lpm_lanes l;
-	bool more = true;
+	struct in6_addr padded[LPM6_BURST_MAX];
+	uint32_t result[LPM6_BURST_MAX];
+	unsigned int whole = (n + LPM_LANES - 1) & ~(LPM_LANES - 1);
 
-	for (unsigned int at = 0; at < n; at += 16) {
-		__m512i w = word_gather(addr, at, 0, lpm_lanes_mask(n, at));
-		__m512i slot = _mm512_or_si512(_mm512_slli_epi32(_mm512_and_si512(w, low), 8),
-					       _mm512_and_si512(_mm512_srli_epi32(w, 8), low));
-
-		_mm512_store_si512(word + at, _mm512_srli_epi32(w, 16));
-		_mm512_store_si512(l.entry + at, _mm512_i32gather_epi32(slot, t->root, 4));
+	if (n == LPM6_BURST_MAX) {
+		blocks_avx512(t, addr, value, LPM6_BURST_MAX);
+		return;
 	}
-	for (unsigned int byte = 2; more && byte < 16; byte++) {
-		for (unsigned int at = 0; at < n; at += 16) {
-			__m512i w = byte % 4 ? _mm512_load_si512(word + at) :
-					       word_gather(addr, at, byte / 4, lpm_lanes_mask(n, at));
-
-			_mm512_store_si512(l.slot + at, _mm512_and_si512(w, low));
-			_mm512_store_si512(word + at, _mm512_srli_epi32(w, 8));
-		}
-		more = lpm_lanes_step(t->base, &l, n);
+	if (n == whole) {
+		blocks_avx512(t, addr, value, n);
+		return;
 	}
-	for (unsigned int at = 0; at < n; at += 16)
-		_mm512_mask_storeu_epi32(value + at, lpm_lanes_mask(n, at),
-					 _mm512_load_si512(l.entry + at));
-	lpm_arena_reader_done(&t->arena);
+	memcpy(padded, addr, n * sizeof(*addr));
+	memset(padded + n, 0, (whole - n) * sizeof(*addr));
+	blocks_avx512(t, padded, result, whole);
+	memcpy(value, result, n * sizeof(*value));
 }
 
 struct lpm6 *lpm6_new(void)
@@ -160,13 +210,8 @@ uint32_t lpm6_get(const struct lpm6 *t, const struct in6_addr *prefix, unsigned 
 
 uint32_t lpm6_lookup(const struct lpm6 *t, const struct in6_addr *addr)
 {
-	uint32_t entry = lpm_root_entry(&t->trie, root_slot(addr));
+	uint32_t entry = lookup_rest(&t->trie, lpm_root_entry(&t->trie, root_slot(addr)), addr, 2);
 
-	for (unsigned int byte = 2; entry & LPM_ENTRY_NODE; byte++) {
-		unsigned int slot = addr->s6_addr[byte];
-
-		entry = lpm_line_entry(lpm_entry_line(t->trie.base, entry, slot), entry, slot);
-	}
 	lpm_arena_reader_done(&t->trie.arena);
 	return entry;
 }

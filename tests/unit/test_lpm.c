@@ -552,6 +552,72 @@ static void one_node_with_every_number_of_runs(void **state)
 			node_check(bases[i], spread);
 }
 
+/* 64 nodes of @runs runs in each half of their slots, or in the whole, take @lines lines each. */
+static void size_check(uint32_t value_base, unsigned int runs, unsigned int halves, unsigned int lines)
+{
+	struct table t = table_new(32);
+	size_t bytes = table_bytes(&t);
+
+	for (unsigned int node = 0; node < 64; node++) {
+		for (unsigned int i = 0; i < (runs - 1) * halves; i++) {
+			unsigned int slot = i / (runs - 1) * 128 + i % (runs - 1);
+			struct key k = { { 10, (uint8_t)node, (uint8_t)slot, 0 } };
+
+			assert_int_equal(table_set(&t, &k, 24, value_base + slot), 0);
+			table_reclaim(&t);
+		}
+	}
+	/* Room that the last node grew out of may still be open. */
+	assert_in_range(table_bytes(&t) - bytes, 64 * lines * LPM_LINE,
+			64 * lines * LPM_LINE + 2 * LPM_NODE_BYTES);
+	table_free(&t);
+}
+
+static void nodes_are_as_small_as_their_format_allows(void **state)
+{
+	(void)state;
+	size_check(1, 32, 1, 1);
+	size_check(1, 33, 1, 4);
+	size_check(1, 32, 2, 2);
+	size_check(1, 33, 2, 4);
+	size_check(1000, 21, 1, 1);
+	size_check(1000, 21, 2, 2);
+	size_check(100000, 13, 1, 1);
+	size_check(100000, 13, 2, 2);
+	size_check(100000, 128, 2, 16);
+}
+
+/* Nodes of one size make room for nodes of another: what they left is put together again. */
+static void memory_of_small_nodes_serves_large_ones(void **state)
+{
+	/* 1, 4, 8 and 16 lines each */
+	static const struct { uint32_t base; unsigned int slots; } turns[] = {
+		{ 1, 20 }, { 1, 200 }, { 1000, 200 }, { 1000000, 200 },
+	};
+	const struct key stays = { { 10, 200, 0, 0 } };
+	struct table t = table_new(32);
+	size_t empty = table_bytes(&t);
+
+	(void)state;
+	assert_int_equal(table_set(&t, &stays, 24, 1), 0);
+	for (unsigned int turn = 0; turn < 16; turn++) {
+		for (unsigned int i = 0; i < 100 * 200 * 2; i++) {
+			unsigned int node = i % 100, slot = i / 100 % 200;
+			struct key k = { { 10, (uint8_t)node, (uint8_t)slot, 0 } };
+
+			if (i / 100 >= 200)
+				(void)table_del(&t, &k, 24);
+			else if (slot < turns[turn % 4].slots)
+				assert_int_equal(table_set(&t, &k, 24, turns[turn % 4].base + slot), 0);
+			if (node == 99)
+				table_reclaim(&t);
+		}
+	}
+	/* The largest nodes, and more than as much again for those that they replaced. */
+	assert_in_range(table_bytes(&t) - empty, 0, 250 * LPM_NODE_BYTES);
+	table_free(&t);
+}
+
 static void a_default_route_shows_through_everywhere(void **state)
 {
 	struct shape s = { "", 32, 1, 32, 0, 250, 2000 };
@@ -967,6 +1033,8 @@ int main(void)
 		cmocka_unit_test(what_no_table_can_hold_is_refused),
 		cmocka_unit_test(nested_chains_of_every_length),
 		cmocka_unit_test(one_node_with_every_number_of_runs),
+		cmocka_unit_test(nodes_are_as_small_as_their_format_allows),
+		cmocka_unit_test(memory_of_small_nodes_serves_large_ones),
 		cmocka_unit_test(random_tables_agree_with_the_oracle_and_leave_nothing),
 		cmocka_unit_test(random_tables_agree_without_vector_instructions),
 		cmocka_unit_test(a_default_route_shows_through_everywhere),
