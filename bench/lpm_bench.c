@@ -141,7 +141,8 @@ static void route_add(struct family *f, const uint8_t *key, unsigned int len, un
 	f->route[f->routes++] = r;
 }
 
-static int routes_read(const char *path, struct family *v4, struct family *v6, unsigned int nexthops)
+static int routes_read(const char *path, struct family *v4, struct family *v6,
+		       unsigned int nexthops)
 {
 	char command[4200], line[128];
 	FILE *p;
@@ -206,9 +207,9 @@ static void routes_make(struct family *f, size_t n, unsigned int nexthops)
 	static const struct share v4[] = { { 16, 15 },	{ 17, 9 },  { 18, 15 },	 { 19, 28 },
 					   { 20, 47 },	{ 21, 56 }, { 22, 120 }, { 23, 107 },
 					   { 24, 601 }, { 32, 2 },  { 0, 0 } };
-	static const struct share v6[] = { { 29, 27 },	{ 32, 141 }, { 33, 18 }, { 34, 16 }, { 36, 37 },
-					   { 40, 84 },	{ 44, 90 },  { 46, 60 }, { 48, 525 },
-					   { 64, 2 },	{ 0, 0 } };
+	static const struct share v6[] = { { 29, 27 },	{ 32, 141 }, { 33, 18 }, { 34, 16 },
+					   { 36, 37 },	{ 40, 84 },  { 44, 90 }, { 46, 60 },
+					   { 48, 525 }, { 64, 2 },   { 0, 0 } };
 	uint8_t block[16] = { 0 };
 	size_t left = 0;
 
@@ -219,7 +220,11 @@ static void routes_make(struct family *f, size_t n, unsigned int nexthops)
 
 		if (!left--) {
 			/* IPv6: most blocks lie in the same allocation as the one before. */
-			unsigned int keep = f->v6 ? (const uint8_t[]){ 0, 28, 28, 32, 32, 32, 32, 32 }[rnd() % 8] : 0;
+			unsigned int keep = f->v6 ?
+						    (const uint8_t[]){
+							    0, 28, 28, 32, 32, 32, 32, 32
+						    }[rnd() % 8] :
+						    0;
 
 			left = f->v6 ? rnd() % 14 : rnd() % 72;
 			memcpy(key, r, sizeof(key));
@@ -295,8 +300,9 @@ static int ours_load(struct family *f)
 	else
 		lpm4_reclaim(f->lpm4);
 	loaded = now() - start;
-	printf("%s  %zu routes loaded in %.2f s; %.2f MB for lookups, %.2f MB for the writer\n", f->name,
-	       f->routes, loaded, (double)ours_bytes(f) / 1e6, (double)ours_control_bytes(f) / 1e6);
+	printf("%s  %zu routes loaded in %.2f s; %.2f MB for lookups, %.2f MB for the writer\n",
+	       f->name, f->routes, loaded, (double)ours_bytes(f) / 1e6,
+	       (double)ours_control_bytes(f) / 1e6);
 	printf("{\"bench\":\"lpm\",\"family\":\"%s\",\"routes\":%zu,\"load_s\":%.3f,\"bytes\":%zu,"
 	       "\"control_bytes\":%zu}\n",
 	       f->name, f->routes, loaded, ours_bytes(f), ours_control_bytes(f));
@@ -319,10 +325,11 @@ static void peer_load(struct family *f, const struct options *o)
 	for (size_t i = 0; i < f->routes && !rc; i++)
 		rc = lpm_peer_change(&f->peer, f->route[i].key, f->route[i].len, f->route[i].value);
 	if (rc)
-		printf("%s  %s does not take the table: %s\n", f->name, f->peer.name, strerror(-rc));
+		printf("%s  %s does not take the table: %s\n", f->name, f->peer.name,
+		       strerror(-rc));
 	else
-		printf("%s  %s: loaded in %.2f s; %.2f MB and more for lookups\n", f->name, f->peer.name,
-		       now() - start, (double)f->peer.table_bytes / 1e6);
+		printf("%s  %s: loaded in %.2f s; %.2f MB and more for lookups\n", f->name,
+		       f->peer.name, now() - start, (double)f->peer.table_bytes / 1e6);
 	f->has_peer = !rc;
 #else
 	(void)f;
@@ -438,15 +445,15 @@ static void kind_measure(struct family *f, enum kind kind, double seconds)
 		mid[side] = median(rate[side], ROUNDS);
 	printf("%s  %-9s  visor %6.1f M/s", f->name, kind_names[kind], mid[0]);
 	for (unsigned int side = 1; side < sides; side++)
-		printf("   %s %s %6.1f (x %.2f)", f->peer.name, f->peer.variant[side - 1].name, mid[side],
-		       mid[0] / mid[side]);
-	printf("\n{\"bench\":\"lpm\",\"family\":\"%s\",\"addresses\":\"%s\",\"visor_mlps\":%.1f", f->name,
-	       kind_names[kind], mid[0]);
+		printf("   %s %s %6.1f (x %.2f)", f->peer.name, f->peer.variant[side - 1].name,
+		       mid[side], mid[0] / mid[side]);
+	printf("\n{\"bench\":\"lpm\",\"family\":\"%s\",\"addresses\":\"%s\",\"visor_mlps\":%.1f",
+	       f->name, kind_names[kind], mid[0]);
 	for (unsigned int side = 1; side < sides; side++) {
 		const char *variant = f->peer.variant[side - 1].name;
 
-		printf(",\"%s_%s_mlps\":%.1f,\"%s_%s_ratio\":%.2f", f->peer.name, variant, mid[side],
-		       f->peer.name, variant, mid[0] / mid[side]);
+		printf(",\"%s_%s_mlps\":%.1f,\"%s_%s_ratio\":%.2f", f->peer.name, variant,
+		       mid[side], f->peer.name, variant, mid[0] / mid[side]);
 	}
 	printf("}\n");
 	fflush(stdout);
@@ -466,7 +473,8 @@ static void *reader_run(void *arg)
 	uint32_t value[BURST];
 
 	rcu_register_thread();
-	for (size_t i = 0; !__atomic_load_n(&r->stop, __ATOMIC_RELAXED); i = (i + 1) % (ADDRS / BURST)) {
+	for (size_t i = 0; !__atomic_load_n(&r->stop, __ATOMIC_RELAXED);
+	     i = (i + 1) % (ADDRS / BURST)) {
 		ours_lookup(r->f, (const uint8_t *)r->addr + i * stride, value, BURST);
 		rcu_quiescent_state();
 	}
@@ -506,8 +514,8 @@ static void changes_measure(struct family *f, const struct options *o)
 	busy = changes_run(f, o->nexthops, o->seconds / 2);
 	__atomic_store_n(&reader.stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
-	printf("%s  changes    %.0f k/s, with a busy reader %.0f k/s; then %.2f MB\n", f->name, alone, busy,
-	       (double)ours_bytes(f) / 1e6);
+	printf("%s  changes    %.0f k/s, with a busy reader %.0f k/s; then %.2f MB\n", f->name,
+	       alone, busy, (double)ours_bytes(f) / 1e6);
 	printf("{\"bench\":\"lpm\",\"family\":\"%s\",\"changes_kps\":%.0f,\"changes_with_reader_kps\":%.0f,"
 	       "\"bytes_after\":%zu}\n",
 	       f->name, alone, busy, ours_bytes(f));
@@ -569,7 +577,7 @@ static size_t family_verify(struct family *f)
 				value = 0;
 			}
 			if (lpm_peer_change(&f->peer, other.key, other.len, value))
-				continue;	/* it can run out of extensions */
+				continue; /* it can run out of extensions */
 			if (ours_change(f, &other, value))
 				wrong++;
 			if (i % 10)
@@ -595,16 +603,22 @@ static void usage(FILE *to)
 	      "  --seed N        of addresses and made-up routes (1)\n"
 	      "  --no-peer       leave DPDK out\n"
 	      "  --small-pages   DPDK's memory as --no-huge leaves it, not in transparent huge pages\n"
-	      "  --verify        compare all answers with DPDK's, measure nothing\n", to);
+	      "  --verify        compare all answers with DPDK's, measure nothing\n",
+	      to);
 }
 
 static int options_parse(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "table", 1, NULL, 't' }, { "seconds", 1, NULL, 's' }, { "nexthops", 1, NULL, 'n' },
-		{ "seed", 1, NULL, 'r' },  { "no-peer", 0, NULL, 'p' }, { "verify", 0, NULL, 'v' },
+		{ "table", 1, NULL, 't' },
+		{ "seconds", 1, NULL, 's' },
+		{ "nexthops", 1, NULL, 'n' },
+		{ "seed", 1, NULL, 'r' },
+		{ "no-peer", 0, NULL, 'p' },
+		{ "verify", 0, NULL, 'v' },
 		{ "small-pages", 0, NULL, '4' },
-		{ "help", 0, NULL, 'h' },  { NULL, 0, NULL, 0 },
+		{ "help", 0, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 

@@ -24,7 +24,7 @@ struct lpm_peer {
 	bool v6;
 	struct lpm_peer_variant variant[LPM_PEER_VARIANTS_MAX];
 	unsigned int variants;
-	size_t table_bytes;	/* of what its lookups read, as its own formulas have it */
+	size_t table_bytes; /* of what its lookups read, as its own formulas have it */
 };
 
 /*

@@ -31,9 +31,18 @@ static int advise_huge(const struct rte_memseg_list *list, void *arg)
 
 int lpm_peer_start(bool huge_pages)
 {
-	char *argv[] = { "lpm_bench", "--no-huge", "--no-pci", "--no-telemetry", "--no-shconf",
-			 "--log-level=lib.*:error", "-m", "1024", "-l", "0",
-			 "--force-max-simd-bitwidth=512", NULL };
+	char *argv[] = { "lpm_bench",
+			 "--no-huge",
+			 "--no-pci",
+			 "--no-telemetry",
+			 "--no-shconf",
+			 "--log-level=lib.*:error",
+			 "-m",
+			 "1024",
+			 "-l",
+			 "0",
+			 "--force-max-simd-bitwidth=512",
+			 NULL };
 	int argc = (int)(sizeof(argv) / sizeof(*argv)) - 1;
 
 	if (rte_eal_init(argc, argv) < 0) {
@@ -80,7 +89,8 @@ static int new4(struct lpm_peer *p, size_t routes, unsigned int nexthops)
 		.max_routes = (int)routes,
 		.dir24_8 = { .nh_sz = size,
 			     .num_tbl8 = size == RTE_FIB_DIR24_8_1B ? 127 :
-					 size == RTE_FIB_DIR24_8_2B ? 32767 : TBL8_4 },
+					 size == RTE_FIB_DIR24_8_2B ? 32767 :
+								      TBL8_4 },
 	};
 
 	p->name = "rte_fib";
@@ -125,7 +135,8 @@ void lpm_peer_free(struct lpm_peer *p)
 
 int lpm_peer_change(struct lpm_peer *p, const uint8_t *key, unsigned int len, uint32_t value)
 {
-	uint32_t ip = (uint32_t)key[0] << 24 | (uint32_t)key[1] << 16 | (uint32_t)key[2] << 8 | key[3];
+	uint32_t ip = (uint32_t)key[0] << 24 | (uint32_t)key[1] << 16 | (uint32_t)key[2] << 8 |
+		      key[3];
 
 	if (p->v6)
 		return value ? rte_fib6_add(p->fib, key, (uint8_t)len, value) :

@@ -21,7 +21,8 @@
 
 struct lpm4 {
 	struct lpm_trie trie;
-	void (*burst)(const struct lpm_trie *t, const uint32_t *addr, uint32_t *value, unsigned int n);
+	void (*burst)(const struct lpm_trie *t, const uint32_t *addr, uint32_t *value,
+		      unsigned int n);
 };
 
 struct walk4 {
@@ -29,8 +30,8 @@ struct walk4 {
 	void *arg;
 };
 
-static inline __attribute__((always_inline)) uint32_t lookup_rest(const struct lpm_trie *t, uint32_t entry,
-								  uint32_t addr)
+static inline __attribute__((always_inline)) uint32_t lookup_rest(const struct lpm_trie *t,
+								  uint32_t entry, uint32_t addr)
 {
 	return lpm_line_entry(lpm_entry_line(t->base, entry, addr & 255), entry, addr & 255);
 }
@@ -58,7 +59,8 @@ burst(const struct lpm_trie *t, const uint32_t *addr, uint32_t *value, unsigned 
 	lpm_arena_reader_done(&t->arena);
 }
 
-static void burst_portable(const struct lpm_trie *t, const uint32_t *addr, uint32_t *value, unsigned int n)
+static void burst_portable(const struct lpm_trie *t, const uint32_t *addr, uint32_t *value,
+			   unsigned int n)
 {
 	burst(t, addr, value, n);
 }
@@ -69,9 +71,11 @@ burst_avx2(const struct lpm_trie *t, const uint32_t *addr, uint32_t *value, unsi
 	burst(t, addr, value, n);
 }
 
-static inline __attribute__((always_inline)) LPM_TARGET_AVX512 __m512i slots_avx512(const uint32_t *addr)
+static inline __attribute__((always_inline)) LPM_TARGET_AVX512 __m512i
+slots_avx512(const uint32_t *addr)
 {
-	return _mm512_and_si512(_mm512_srli_epi32(_mm512_loadu_si512(addr), 8), _mm512_set1_epi32(255));
+	return _mm512_and_si512(_mm512_srli_epi32(_mm512_loadu_si512(addr), 8),
+				_mm512_set1_epi32(255));
 }
 
 /* @n: a multiple of 16. */
@@ -91,7 +95,8 @@ blocks_avx512(const struct lpm_trie *t, const uint32_t *addr, uint32_t *value, c
 	for (unsigned int b = 0; b < n / LPM_LANES; b++)
 		lpm_lanes_compare(t->base, &l[b], (const uint8_t *)(addr + b * LPM_LANES) + 1, 4);
 	for (unsigned int b = 0; b < n / LPM_LANES; b++) {
-		entry[b] = lpm_lanes_pick(t->base, &l[b], entry[b], slots_avx512(addr + b * LPM_LANES));
+		entry[b] = lpm_lanes_pick(t->base, &l[b], entry[b],
+					  slots_avx512(addr + b * LPM_LANES));
 		_mm512_storeu_si512(value + b * LPM_LANES, entry[b]);
 		any = _mm512_or_si512(any, entry[b]);
 	}
@@ -193,7 +198,8 @@ void lpm4_lookup_burst(const struct lpm4 *t, const uint32_t *addr, uint32_t *val
 static int walk4_visit(const uint8_t *key, unsigned int len, uint32_t value, void *arg)
 {
 	const struct walk4 *w = arg;
-	uint32_t prefix = (uint32_t)key[0] << 24 | (uint32_t)key[1] << 16 | (uint32_t)key[2] << 8 | key[3];
+	uint32_t prefix = (uint32_t)key[0] << 24 | (uint32_t)key[1] << 16 | (uint32_t)key[2] << 8 |
+			  key[3];
 
 	return w->visit(prefix, len, value, w->arg);
 }

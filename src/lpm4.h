@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LPM4_BURST_MAX	64
+#define LPM4_BURST_MAX 64
 
 struct lpm4;
 
@@ -47,7 +47,8 @@ void lpm4_lookup_burst(const struct lpm4 *t, const uint32_t *addr, uint32_t *val
  * answers other than 0, which is then the return value. It must not change the table. *control*
  */
 int lpm4_walk(const struct lpm4 *t,
-	      int (*visit)(uint32_t prefix, unsigned int len, uint32_t value, void *arg), void *arg);
+	      int (*visit)(uint32_t prefix, unsigned int len, uint32_t value, void *arg),
+	      void *arg);
 
 /* Number of prefixes. *control* */
 size_t lpm4_count(const struct lpm4 *t);

@@ -17,7 +17,7 @@
 #include "lpm_lanes.h"
 #include "lpm_trie.h"
 
-#define FEW	16	/* one in so many lookups */
+#define FEW 16 /* one in so many lookups */
 
 struct lpm6 {
 	struct lpm_trie trie;
@@ -39,7 +39,7 @@ static inline __attribute__((always_inline)) void
 burst(const struct lpm_trie *t, const struct in6_addr *addr, uint32_t *value, unsigned int n)
 {
 	const uint8_t *line[LPM6_BURST_MAX];
-	uint8_t at[LPM6_BURST_MAX];	/* the addresses that go on */
+	uint8_t at[LPM6_BURST_MAX]; /* the addresses that go on */
 	unsigned int left = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
@@ -83,16 +83,18 @@ burst_avx2(const struct lpm_trie *t, const struct in6_addr *addr, uint32_t *valu
 }
 
 /* Four bytes of each of 16 addresses, the first of them lowest. */
-static inline __attribute__((always_inline)) LPM_TARGET_AVX512 __m512i words_avx512(const struct in6_addr *addr,
-										    unsigned int word)
+static inline __attribute__((always_inline)) LPM_TARGET_AVX512 __m512i
+words_avx512(const struct in6_addr *addr, unsigned int word)
 {
-	const __m512i first = _mm512_set_epi32(60, 56, 52, 48, 44, 40, 36, 32, 28, 24, 20, 16, 12, 8, 4, 0);
+	const __m512i first =
+		_mm512_set_epi32(60, 56, 52, 48, 44, 40, 36, 32, 28, 24, 20, 16, 12, 8, 4, 0);
 
 	return _mm512_i32gather_epi32(first, addr->s6_addr32 + word, 4);
 }
 
 /* The rest of a lookup, from the node for byte @byte on. */
-static inline __attribute__((always_inline)) uint32_t lookup_rest(const struct lpm_trie *t, uint32_t entry,
+static inline __attribute__((always_inline)) uint32_t lookup_rest(const struct lpm_trie *t,
+								  uint32_t entry,
 								  const struct in6_addr *addr,
 								  unsigned int byte)
 {
@@ -110,7 +112,8 @@ static inline __attribute__((always_inline)) uint32_t lookup_rest(const struct l
  * by themselves.
  */
 static inline __attribute__((always_inline)) LPM_TARGET_AVX512 void
-blocks_avx512(const struct lpm_trie *t, const struct in6_addr *addr, uint32_t *value, const unsigned int n)
+blocks_avx512(const struct lpm_trie *t, const struct in6_addr *addr, uint32_t *value,
+	      const unsigned int n)
 {
 	const __m512i low = _mm512_set1_epi32(255);
 	struct lpm_lanes l[LPM6_BURST_MAX / LPM_LANES];
@@ -137,7 +140,8 @@ blocks_avx512(const struct lpm_trie *t, const struct in6_addr *addr, uint32_t *v
 			lpm_lanes_compare(t->base, &l[b], &addr[b * LPM_LANES].s6_addr[byte], 16);
 		left = 0;
 		for (unsigned int b = 0; b < n / LPM_LANES; b++) {
-			entry[b] = lpm_lanes_pick(t->base, &l[b], entry[b], _mm512_and_si512(word[b], low));
+			entry[b] = lpm_lanes_pick(t->base, &l[b], entry[b],
+						  _mm512_and_si512(word[b], low));
 			word[b] = _mm512_srli_epi32(word[b], 8);
 			left += (unsigned int)__builtin_popcount(_mm512_movepi32_mask(entry[b]));
 		}
@@ -216,7 +220,8 @@ uint32_t lpm6_lookup(const struct lpm6 *t, const struct in6_addr *addr)
 	return entry;
 }
 
-void lpm6_lookup_burst(const struct lpm6 *t, const struct in6_addr *addr, uint32_t *value, unsigned int n)
+void lpm6_lookup_burst(const struct lpm6 *t, const struct in6_addr *addr, uint32_t *value,
+		       unsigned int n)
 {
 	t->burst(&t->trie, addr, value, n);
 }
@@ -231,7 +236,8 @@ static int walk6_visit(const uint8_t *key, unsigned int len, uint32_t value, voi
 }
 
 int lpm6_walk(const struct lpm6 *t,
-	      int (*visit)(const struct in6_addr *prefix, unsigned int len, uint32_t value, void *arg),
+	      int (*visit)(const struct in6_addr *prefix, unsigned int len, uint32_t value,
+			   void *arg),
 	      void *arg)
 {
 	struct walk6 w = { .visit = visit, .arg = arg };

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LPM6_BURST_MAX	64
+#define LPM6_BURST_MAX 64
 
 struct lpm6;
 
@@ -46,7 +46,8 @@ void lpm6_lookup_burst(const struct lpm6 *t, const struct in6_addr *addr, uint32
  * answers other than 0, which is then the return value. It must not change the table. *control*
  */
 int lpm6_walk(const struct lpm6 *t,
-	      int (*visit)(const struct in6_addr *prefix, unsigned int len, uint32_t value, void *arg),
+	      int (*visit)(const struct in6_addr *prefix, unsigned int len, uint32_t value,
+			   void *arg),
 	      void *arg);
 
 /* Number of prefixes. *control* */

@@ -32,24 +32,24 @@
 
 #ifdef LPM_ASAN
 #include <sanitizer/asan_interface.h>
-#define lpm_poison(p, n)	__asan_poison_memory_region(p, n)
-#define lpm_unpoison(p, n)	__asan_unpoison_memory_region(p, n)
+#define lpm_poison(p, n) __asan_poison_memory_region(p, n)
+#define lpm_unpoison(p, n) __asan_unpoison_memory_region(p, n)
 #else
-#define lpm_poison(p, n)	((void)(p), (void)(n))
-#define lpm_unpoison(p, n)	((void)(p), (void)(n))
+#define lpm_poison(p, n) ((void)(p), (void)(n))
+#define lpm_unpoison(p, n) ((void)(p), (void)(n))
 #endif
 
-#define RESERVE_MAX	((size_t)1 << 30)	/* 2^24 lines */
-#define RESERVE_MIN	((size_t)1 << 24)
-#define STEP		((size_t)2 << 20)	/* one huge page */
-#define SUPER		(1u << LPM_ORDER_MAX)
+#define RESERVE_MAX ((size_t)1 << 30) /* 2^24 lines */
+#define RESERVE_MIN ((size_t)1 << 24)
+#define STEP ((size_t)2 << 20) /* one huge page */
+#define SUPER (1u << LPM_ORDER_MAX)
 
 enum block_state { BLOCK_LIVE, BLOCK_FREE, BLOCK_RETIRED };
 
 struct lpm_block {
 	uint32_t next;
 	uint32_t prev;
-	uint8_t state;		/* of the block that starts at this line */
+	uint8_t state; /* of the block that starts at this line */
 	uint8_t order;
 };
 
@@ -60,7 +60,8 @@ static size_t round_up(size_t n, size_t to)
 
 static void *reserve(size_t bytes)
 {
-	void *p = mmap(NULL, bytes + STEP, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p = mmap(NULL, bytes + STEP, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		       -1, 0);
 	uint8_t *start = p;
 	uint8_t *aligned;
 

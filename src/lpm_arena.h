@@ -10,23 +10,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LPM_LINE	64u	/* bytes of a line, the unit of everything here */
-#define LPM_ORDER_MAX	4u	/* the largest block: 16 lines */
-#define LPM_ORDERS	(LPM_ORDER_MAX + 1)
+#define LPM_LINE 64u	 /* bytes of a line, the unit of everything here */
+#define LPM_ORDER_MAX 4u /* the largest block: 16 lines */
+#define LPM_ORDERS (LPM_ORDER_MAX + 1)
 
 struct lpm_block;
 
 struct lpm_arena {
-	uint8_t *base;			/* line n lies at base + n * LPM_LINE */
-	struct lpm_block *block;	/* one per line: what the writer knows about it */
-	size_t reserved;		/* bytes of addresses behind base */
-	size_t mapped;			/* of which are readable and writable */
+	uint8_t *base;		 /* line n lies at base + n * LPM_LINE */
+	struct lpm_block *block; /* one per line: what the writer knows about it */
+	size_t reserved;	 /* bytes of addresses behind base */
+	size_t mapped;		 /* of which are readable and writable */
 	size_t block_mapped;
-	size_t limit;			/* never map more than this */
-	uint32_t fixed;			/* lines that lpm_arena_init() handed out */
-	uint32_t top;			/* lines ever handed out; the rest is untouched */
-	uint32_t used;			/* lines in live blocks, without the fixed ones */
-	uint32_t limbo;			/* lines in retired blocks */
+	size_t limit;	/* never map more than this */
+	uint32_t fixed; /* lines that lpm_arena_init() handed out */
+	uint32_t top;	/* lines ever handed out; the rest is untouched */
+	uint32_t used;	/* lines in live blocks, without the fixed ones */
+	uint32_t limbo; /* lines in retired blocks */
 	uint32_t limbo_head;
 	uint32_t free_head[LPM_ORDERS];
 	char tsan_fence;

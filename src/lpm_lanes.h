@@ -17,9 +17,10 @@
 
 #include "lpm_node.h"
 
-#define LPM_LANES	16
-#define LPM_TARGET_AVX512 \
-	__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vpopcntdq,avx2,bmi,bmi2,popcnt")))
+#define LPM_LANES 16
+#define LPM_TARGET_AVX512      \
+	__attribute__((target( \
+		"avx512f,avx512bw,avx512vl,avx512dq,avx512vpopcntdq,avx2,bmi,bmi2,popcnt")))
 
 static inline bool lpm_lanes_cpu(void)
 {
@@ -30,8 +31,8 @@ static inline bool lpm_lanes_cpu(void)
 
 /* What the stages hand to one another about sixteen lookups. */
 struct lpm_lanes {
-	uint32_t offset[LPM_LANES];	/* of the line from the base */
-	uint32_t below[LPM_LANES];	/* a bit for each byte in it that is not above the slot */
+	uint32_t offset[LPM_LANES]; /* of the line from the base */
+	uint32_t below[LPM_LANES];  /* a bit for each byte in it that is not above the slot */
 } __attribute__((aligned(64)));
 
 /* One column of the formats. */
@@ -68,13 +69,16 @@ lpm_lanes_lines(struct lpm_lanes *l, __m512i entry, __m512i slot)
 
 /* Second: the comparisons. @slot: the first lookup's byte of the key, each @stride after the other. */
 static inline __attribute__((always_inline)) LPM_TARGET_AVX512 void
-lpm_lanes_compare(const uint8_t *base, struct lpm_lanes *l, const uint8_t *slot, unsigned int stride)
+lpm_lanes_compare(const uint8_t *base, struct lpm_lanes *l, const uint8_t *slot,
+		  unsigned int stride)
 {
 #pragma GCC unroll 16
 	for (unsigned int i = 0; i < LPM_LANES; i++) {
-		__m256i starts = _mm256_load_si256((const __m256i *)(const void *)(base + l->offset[i]));
+		__m256i starts =
+			_mm256_load_si256((const __m256i *)(const void *)(base + l->offset[i]));
 
-		l->below[i] = _mm256_cmple_epu8_mask(starts, _mm256_set1_epi8((char)slot[i * stride]));
+		l->below[i] =
+			_mm256_cmple_epu8_mask(starts, _mm256_set1_epi8((char)slot[i * stride]));
 	}
 }
 
@@ -82,10 +86,12 @@ lpm_lanes_compare(const uint8_t *base, struct lpm_lanes *l, const uint8_t *slot,
 static inline __attribute__((always_inline)) LPM_TARGET_AVX512 __m512i
 lpm_lanes_pick(const uint8_t *base, const struct lpm_lanes *l, __m512i entry, __m512i slot)
 {
-	__m512i below = _mm512_and_si512(_mm512_load_si512(l->below), lpm_pick(lpm_column_starts, entry));
+	__m512i below =
+		_mm512_and_si512(_mm512_load_si512(l->below), lpm_pick(lpm_column_starts, entry));
 	__m512i run = _mm512_add_epi32(_mm512_popcnt_epi32(below),
 				       _mm512_and_si512(slot, lpm_pick(lpm_column_raw, entry)));
-	__m512i byte = _mm512_add_epi32(_mm512_load_si512(l->offset), lpm_pick(lpm_column_at, entry));
+	__m512i byte =
+		_mm512_add_epi32(_mm512_load_si512(l->offset), lpm_pick(lpm_column_at, entry));
 	__m512i found;
 
 	byte = _mm512_add_epi32(byte, _mm512_sllv_epi32(run, lpm_pick(lpm_column_width, entry)));

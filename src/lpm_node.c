@@ -8,14 +8,18 @@
 static const uint8_t format_first[3] = { 0x81, 0x84, 0x88 };
 
 #define ROW(n, lines, starts_n, raw, at, width, bits) \
-	[0x80 | (n)] = { .line_mask = 0xffffff, .slot_shift = 8 - (lines), .starts = (starts_n), \
-			 .raw_mask = (raw), .entries_at = (at), .width_shift = (width), \
-			 .order = (lines), .entry_mask = (bits) },
+	[0x80 | (n)] = { .line_mask = 0xffffff,       \
+			 .slot_shift = 8 - (lines),   \
+			 .starts = (starts_n),        \
+			 .raw_mask = (raw),           \
+			 .entries_at = (at),          \
+			 .width_shift = (width),      \
+			 .order = (lines),            \
+			 .entry_mask = (bits) },
 
-const struct lpm_format lpm_formats[256] = {
-	[0] = { .slot_shift = 8 },	/* an answer: always line 0 */
-	LPM_FORMATS(ROW)
-};
+const struct lpm_format lpm_formats[256] = { [0] = { .slot_shift =
+							     8 }, /* an answer: always line 0 */
+					     LPM_FORMATS(ROW) };
 
 /* Bit i of @change: slot i differs from slot i - 1. Bit 0 stays clear. @return all entries, ORed. */
 static uint32_t runs_find(const uint32_t *slot, uint64_t change[4])
@@ -37,7 +41,9 @@ static uint32_t runs_find(const uint32_t *slot, uint64_t change[4])
 				before = _mm_set_epi32((int)s[2], (int)s[1], (int)s[0], (int)s[0]);
 			all = _mm_or_si128(all, here);
 			bits |= (uint64_t)(~_mm_movemask_ps(_mm_castsi128_ps(
-					_mm_cmpeq_epi32(here, before))) & 15) << i;
+						   _mm_cmpeq_epi32(here, before))) &
+					   15)
+				<< i;
 		}
 		change[w] = bits;
 	}
@@ -136,8 +142,8 @@ uint32_t lpm_node_encode(const uint32_t slot[LPM_NODE_SLOTS], struct lpm_node_im
 	} else {
 		slots = (unsigned int)LPM_NODE_SLOTS >> order;
 		for (unsigned int first = 0; first < LPM_NODE_SLOTS; first += slots)
-			line_encode_runs(image->bytes + (size_t)(first / slots) * LPM_LINE, f, slot, change,
-					 first, slots);
+			line_encode_runs(image->bytes + (size_t)(first / slots) * LPM_LINE, f, slot,
+					 change, first, slots);
 	}
 	return (uint32_t)image->format << 24;
 }

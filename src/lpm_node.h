@@ -36,34 +36,34 @@
 
 #include "lpm_arena.h"
 
-#define LPM_ENTRY_NODE	0x80000000u
-#define LPM_VALUE_MAX	0xffffffu
-#define LPM_NODE_SLOTS	256
-#define LPM_NODE_BYTES	(LPM_LINE << LPM_ORDER_MAX)
+#define LPM_ENTRY_NODE 0x80000000u
+#define LPM_VALUE_MAX 0xffffffu
+#define LPM_NODE_SLOTS 256
+#define LPM_NODE_BYTES (LPM_LINE << LPM_ORDER_MAX)
 
 /*
  * The formats: number, log2 of the lines, start bytes in a line, mask of the slot that is the index in a
  * plain array, offset of a line's entries, log2 of an entry's bytes, mask of an entry's bits. Number 0
  * is an answer; numbers fit into four bits, for the vector code.
  */
-#define LPM_FORMATS(X)                            \
-	X(1, 0, 31, 0, 32, 0, 0xff)               \
-	X(2, 1, 31, 0, 32, 0, 0xff)               \
-	X(3, 2, 0, 63, 0, 0, 0xff)                \
-	X(4, 0, 20, 0, 22, 1, 0xffff)             \
-	X(5, 1, 20, 0, 22, 1, 0xffff)             \
-	X(6, 2, 20, 0, 22, 1, 0xffff)             \
-	X(7, 3, 0, 31, 0, 1, 0xffff)              \
-	X(8, 0, 12, 0, 12, 2, 0xffffffff)         \
-	X(9, 1, 12, 0, 12, 2, 0xffffffff)         \
-	X(10, 2, 12, 0, 12, 2, 0xffffffff)        \
-	X(11, 3, 12, 0, 12, 2, 0xffffffff)        \
+#define LPM_FORMATS(X)                     \
+	X(1, 0, 31, 0, 32, 0, 0xff)        \
+	X(2, 1, 31, 0, 32, 0, 0xff)        \
+	X(3, 2, 0, 63, 0, 0, 0xff)         \
+	X(4, 0, 20, 0, 22, 1, 0xffff)      \
+	X(5, 1, 20, 0, 22, 1, 0xffff)      \
+	X(6, 2, 20, 0, 22, 1, 0xffff)      \
+	X(7, 3, 0, 31, 0, 1, 0xffff)       \
+	X(8, 0, 12, 0, 12, 2, 0xffffffff)  \
+	X(9, 1, 12, 0, 12, 2, 0xffffffff)  \
+	X(10, 2, 12, 0, 12, 2, 0xffffffff) \
+	X(11, 3, 12, 0, 12, 2, 0xffffffff) \
 	X(12, 4, 0, 15, 0, 2, 0xffffffff)
 
 /* What the top byte of an entry says, as one table row: no branch in the lookup asks for it. */
 struct lpm_format {
-	uint32_t line_mask;	/* of the entry's bits that are a line number: none in an answer */
-	uint8_t slot_shift;	/* slot >> this = line of the node */
+	uint32_t line_mask; /* of the entry's bits that are a line number: none in an answer */
+	uint8_t slot_shift; /* slot >> this = line of the node */
 	uint8_t starts;
 	uint8_t raw_mask;
 	uint8_t entries_at;
@@ -77,7 +77,7 @@ extern const struct lpm_format lpm_formats[256];
 
 struct lpm_node_image {
 	uint8_t bytes[LPM_NODE_BYTES] __attribute__((aligned(64)));
-	unsigned int format;	/* index into lpm_formats */
+	unsigned int format; /* index into lpm_formats */
 };
 
 /*
@@ -113,7 +113,8 @@ static inline uint32_t lpm_line_below(const uint8_t *line, unsigned int slot)
 
 static inline uint32_t lpm_line_word(const uint8_t *line, unsigned int at)
 {
-	return __atomic_load_n((const uint32_t *)(const void *)(line + (at & 60)), __ATOMIC_ACQUIRE);
+	return __atomic_load_n((const uint32_t *)(const void *)(line + (at & 60)),
+			       __ATOMIC_ACQUIRE);
 }
 #else
 /* A bit for each of the line's first 32 bytes that is not above @slot. */
@@ -131,7 +132,8 @@ static inline __attribute__((always_inline)) uint32_t lpm_line_below(const uint8
 }
 
 /* The aligned word around the entry: no read leaves the line. */
-static inline __attribute__((always_inline)) uint32_t lpm_line_word(const uint8_t *line, unsigned int at)
+static inline __attribute__((always_inline)) uint32_t lpm_line_word(const uint8_t *line,
+								    unsigned int at)
 {
 	uint32_t word;
 

@@ -25,22 +25,22 @@
 
 #include "lpm_lanes.h"
 
-#define HEAP_NODE	512
-#define HEAP_ROOT	(2 * LPM_ROOT_SLOTS)
-#define LIMBO_LINES	8192	/* half a MB awaits a grace period before the next change asks for one */
-#define PATH_MAX_NODES	(LPM_KEY_MAX - LPM_ROOT_BITS / 8)
+#define HEAP_NODE 512
+#define HEAP_ROOT (2 * LPM_ROOT_SLOTS)
+#define LIMBO_LINES 8192 /* half a MB awaits a grace period before the next change asks for one */
+#define PATH_MAX_NODES (LPM_KEY_MAX - LPM_ROOT_BITS / 8)
 
 struct lpm_shadow {
-	uint64_t have[HEAP_NODE / 64];		/* heap positions with a prefix */
-	uint16_t before[HEAP_NODE / 64];	/* prefixes in the words before */
+	uint64_t have[HEAP_NODE / 64];	 /* heap positions with a prefix */
+	uint16_t before[HEAP_NODE / 64]; /* prefixes in the words before */
 	uint64_t kid_have[LPM_NODE_SLOTS / 64];
-	uint32_t *value;			/* in the order of their positions */
-	struct lpm_shadow **kid;		/* in the order of their slots */
+	uint32_t *value;	 /* in the order of their positions */
+	struct lpm_shadow **kid; /* in the order of their slots */
 	uint16_t values, value_room;
 	uint16_t kids, kid_room;
-	uint32_t entry;				/* what readers have for this node */
-	uint32_t inherited;			/* the answer where no prefix in here matches */
-	uint32_t new_entry;			/* the same two, built and not yet published */
+	uint32_t entry;	    /* what readers have for this node */
+	uint32_t inherited; /* the answer where no prefix in here matches */
+	uint32_t new_entry; /* the same two, built and not yet published */
 	uint32_t new_inherited;
 	struct lpm_shadow *next_pending;
 	bool pending;
@@ -59,7 +59,7 @@ enum lpm_cpu lpm_cpu_best(void)
 	enum lpm_cpu best = LPM_CPU_ANY;
 
 #ifdef LPM_TSAN
-	return best;	/* the others' loads would need explaining: lpm_node.h */
+	return best; /* the others' loads would need explaining: lpm_node.h */
 #endif
 	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
 	    __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt"))
@@ -193,14 +193,15 @@ static struct lpm_shadow *kid_get(const struct lpm_shadow *s, unsigned int slot)
 	return s->kid_have[slot / 64] >> slot % 64 & 1 ? s->kid[kid_rank(s, slot)] : NULL;
 }
 
-static bool kid_add(struct lpm_trie *t, struct lpm_shadow *s, unsigned int slot, struct lpm_shadow *kid)
+static bool kid_add(struct lpm_trie *t, struct lpm_shadow *s, unsigned int slot,
+		    struct lpm_shadow *kid)
 {
 	unsigned int rank = kid_rank(s, slot);
 
 	if (s->kids == s->kid_room) {
 		uint16_t room = (uint16_t)(s->kid_room + s->kid_room / 2 + 1);
-		struct lpm_shadow **p = control_enlarge(t, s->kid, s->kid_room * sizeof(*p),
-						       room * sizeof(*p));
+		struct lpm_shadow **p =
+			control_enlarge(t, s->kid, s->kid_room * sizeof(*p), room * sizeof(*p));
 
 		if (!p)
 			return false;
@@ -243,7 +244,7 @@ static uint32_t root_match(const struct lpm_trie *t, uint32_t position)
 {
 	while (position && !t->short_value[position])
 		position >>= 1;
-	return t->short_value[position];	/* position 0 has none */
+	return t->short_value[position]; /* position 0 has none */
 }
 
 /* --- building, unpublished -------------------------------------------------------------------- */
@@ -272,7 +273,8 @@ static void fill(uint32_t *slot, unsigned int n, uint32_t value)
 }
 
 /* Shorter prefixes come first in the heap: longer ones paint over them. */
-static void shadow_paint(const struct lpm_shadow *s, uint32_t inherited, uint32_t slot[LPM_NODE_SLOTS])
+static void shadow_paint(const struct lpm_shadow *s, uint32_t inherited,
+			 uint32_t slot[LPM_NODE_SLOTS])
 {
 	const uint32_t *value = s->value;
 
@@ -421,7 +423,8 @@ static int change_short(struct lpm_trie *t, const uint8_t *key, unsigned int len
 
 /* --- longer prefixes: one root slot ------------------------------------------------------------ */
 
-static struct lpm_shadow *path_kid(const struct lpm_trie *t, const struct lpm_path *p, const uint8_t *key)
+static struct lpm_shadow *path_kid(const struct lpm_trie *t, const struct lpm_path *p,
+				   const uint8_t *key)
 {
 	if (!p->depth)
 		return t->kid[(uint32_t)key[0] << 8 | key[1]];
@@ -515,8 +518,8 @@ static uint32_t *path_entry(const struct lpm_trie *t, const struct lpm_path *p, 
  * visible: a node's place in the node above belongs to it alone, so one node can take over another's.
  * @return false: no memory. *@at: where to store what, NULL = no reader sees a difference.
  */
-static bool path_build(struct lpm_trie *t, const struct lpm_path *p, const uint8_t *key, uint32_t **at,
-		       uint32_t *entry)
+static bool path_build(struct lpm_trie *t, const struct lpm_path *p, const uint8_t *key,
+		       uint32_t **at, uint32_t *entry)
 {
 	*at = NULL;
 	for (unsigned int i = p->depth; i-- > 0;) {
@@ -588,7 +591,8 @@ static int change(struct lpm_trie *t, const uint8_t *key, unsigned int len, uint
 		return -EINVAL;
 	if (t->arena.limbo >= LIMBO_LINES)
 		lpm_arena_reclaim(&t->arena);
-	return len <= LPM_ROOT_BITS ? change_short(t, key, len, value) : change_long(t, key, len, value);
+	return len <= LPM_ROOT_BITS ? change_short(t, key, len, value) :
+				      change_long(t, key, len, value);
 }
 
 int lpm_trie_set(struct lpm_trie *t, const uint8_t *key, unsigned int len, uint32_t value)
@@ -608,7 +612,8 @@ uint32_t lpm_trie_get(const struct lpm_trie *t, const uint8_t *key, unsigned int
 	if (len > t->key_bytes * 8 || host_bits_set(key, len, t->key_bytes))
 		return 0;
 	if (len <= LPM_ROOT_BITS)
-		return t->short_value[((uint32_t)key[0] << 8 | key[1]) >> (LPM_ROOT_BITS - len) | 1u << len];
+		return t->short_value[((uint32_t)key[0] << 8 | key[1]) >> (LPM_ROOT_BITS - len) |
+				      1u << len];
 	if (path_find((struct lpm_trie *)(uintptr_t)t, key, len, false, &p))
 		return 0;
 	return shadow_get(p.node[p.depth - 1], path_position(key, len));
@@ -620,7 +625,8 @@ struct walk {
 	uint8_t key[LPM_KEY_MAX];
 };
 
-static int walk_shadow(struct walk *w, const struct lpm_shadow *s, unsigned int byte, unsigned int position)
+static int walk_shadow(struct walk *w, const struct lpm_shadow *s, unsigned int byte,
+		       unsigned int position)
 {
 	unsigned int bits = 31 - (unsigned int)__builtin_clz(position);
 	int rc = 0;

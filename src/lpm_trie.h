@@ -12,22 +12,22 @@
 #include "lpm_arena.h"
 #include "lpm_node.h"
 
-#define LPM_ROOT_BITS	16
-#define LPM_ROOT_SLOTS	(1u << LPM_ROOT_BITS)
-#define LPM_KEY_MAX	16
+#define LPM_ROOT_BITS 16
+#define LPM_ROOT_SLOTS (1u << LPM_ROOT_BITS)
+#define LPM_KEY_MAX 16
 
 struct lpm_shadow;
 
 struct lpm_trie {
 	/* What a lookup reads. */
-	const uint8_t *base;		/* of the nodes: lpm_entry_line() */
-	const uint32_t *root;		/* an entry for each value of the key's first two bytes */
+	const uint8_t *base;  /* of the nodes: lpm_entry_line() */
+	const uint32_t *root; /* an entry for each value of the key's first two bytes */
 	unsigned int key_bytes;
 	/* What only the writer knows. */
 	struct lpm_arena arena;
-	uint32_t *short_value;		/* of the prefixes of up to 16 bits, by heap position */
-	struct lpm_shadow **kid;	/* one per root slot */
-	struct lpm_shadow *pending;	/* nodes rebuilt by the change under way */
+	uint32_t *short_value;	    /* of the prefixes of up to 16 bits, by heap position */
+	struct lpm_shadow **kid;    /* one per root slot */
+	struct lpm_shadow *pending; /* nodes rebuilt by the change under way */
 	size_t control_bytes;
 	size_t control_limit;
 	size_t prefixes;
@@ -70,7 +70,8 @@ extern enum lpm_cpu lpm_cpu_limit;
 /* What new tables use: the most that this processor has. *control* */
 enum lpm_cpu lpm_cpu_best(void);
 
-static inline __attribute__((always_inline)) uint32_t lpm_root_entry(const struct lpm_trie *t, uint32_t slot)
+static inline __attribute__((always_inline)) uint32_t lpm_root_entry(const struct lpm_trie *t,
+								     uint32_t slot)
 {
 	/* Pairs with the release store in the trie: the node is complete before it can be found. */
 	return __atomic_load_n(&t->root[slot], __ATOMIC_ACQUIRE);

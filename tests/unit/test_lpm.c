@@ -68,7 +68,8 @@ static void table_free(struct table *t)
 
 static int table_set(struct table *t, const struct key *k, unsigned int len, uint32_t value)
 {
-	return t->v4 ? lpm4_set(t->v4, key_v4(k), len, value) : lpm6_set(t->v6, key_v6(k), len, value);
+	return t->v4 ? lpm4_set(t->v4, key_v4(k), len, value) :
+		       lpm6_set(t->v6, key_v6(k), len, value);
 }
 
 static int table_del(struct table *t, const struct key *k, unsigned int len)
@@ -181,7 +182,7 @@ static struct key key_step(struct key k, unsigned int bits, int step)
 
 struct route {
 	struct key key;
-	uint32_t value;		/* 0 = removed */
+	uint32_t value; /* 0 = removed */
 	uint8_t len;
 	bool taken;
 };
@@ -189,8 +190,8 @@ struct route {
 struct oracle {
 	unsigned int bits;
 	struct route *slot;
-	size_t room;		/* a power of two */
-	size_t n[129];		/* prefixes of each length */
+	size_t room;   /* a power of two */
+	size_t n[129]; /* prefixes of each length */
 };
 
 static struct oracle oracle_new(unsigned int bits, size_t prefixes)
@@ -211,7 +212,8 @@ static struct route *oracle_slot(const struct oracle *o, const struct key *k, un
 	size_t i;
 
 	memcpy(word, k, sizeof(word));
-	hash = (word[0] * 0x9e3779b97f4a7c15u ^ word[1]) * 0xc2b2ae3d27d4eb4fu + len * 0x165667b19e3779f9u;
+	hash = (word[0] * 0x9e3779b97f4a7c15u ^ word[1]) * 0xc2b2ae3d27d4eb4fu +
+	       len * 0x165667b19e3779f9u;
 	hash ^= hash >> 29;
 	for (i = hash & (o->room - 1); o->slot[i].taken; i = (i + 1) & (o->room - 1))
 		if (o->slot[i].len == len && !memcmp(&o->slot[i].key, k, sizeof(*k)))
@@ -325,7 +327,7 @@ struct shape {
 	const char *name;
 	unsigned int bits;
 	unsigned int len_min, len_max;
-	unsigned int fixed;	/* leading bits that all prefixes share: density */
+	unsigned int fixed; /* leading bits that all prefixes share: density */
 	uint32_t value_max;
 	size_t n;
 };
@@ -412,15 +414,15 @@ static void shape_check(const struct shape *s)
 			compare(&t, &o, r, i);
 	}
 	compare(&t, &o, r, s->n);
-	for (size_t i = 0; i < s->n; i += 3)	/* replaced */
+	for (size_t i = 0; i < s->n; i += 3) /* replaced */
 		change(&t, &o, &r[i], 1 + rnd() % s->value_max);
 	compare(&t, &o, r, s->n);
 	shuffle(r, s->n);
 	for (size_t i = 0; i < s->n; i++) {
-		change(&t, &o, &r[i], 0);	/* a duplicate is gone already: -ENOENT */
+		change(&t, &o, &r[i], 0); /* a duplicate is gone already: -ENOENT */
 		if (i % (s->n / 4) == 0)
 			compare(&t, &o, r, s->n);
-		if (i % 50 == 0)	/* and some come back */
+		if (i % 50 == 0) /* and some come back */
 			change(&t, &o, &r[rnd() % (i + 1)], 1 + rnd() % s->value_max);
 	}
 	for (size_t i = 0; i < s->n; i++)
@@ -553,7 +555,8 @@ static void one_node_with_every_number_of_runs(void **state)
 }
 
 /* 64 nodes of @runs runs in each half of their slots, or in the whole, take @lines lines each. */
-static void size_check(uint32_t value_base, unsigned int runs, unsigned int halves, unsigned int lines)
+static void size_check(uint32_t value_base, unsigned int runs, unsigned int halves,
+		       unsigned int lines)
 {
 	struct table t = table_new(32);
 	size_t bytes = table_bytes(&t);
@@ -591,8 +594,14 @@ static void nodes_are_as_small_as_their_format_allows(void **state)
 static void memory_of_small_nodes_serves_large_ones(void **state)
 {
 	/* 1, 4, 8 and 16 lines each */
-	static const struct { uint32_t base; unsigned int slots; } turns[] = {
-		{ 1, 20 }, { 1, 200 }, { 1000, 200 }, { 1000000, 200 },
+	static const struct {
+		uint32_t base;
+		unsigned int slots;
+	} turns[] = {
+		{ 1, 20 },
+		{ 1, 200 },
+		{ 1000, 200 },
+		{ 1000000, 200 },
 	};
 	const struct key stays = { { 10, 200, 0, 0 } };
 	struct table t = table_new(32);
@@ -608,7 +617,8 @@ static void memory_of_small_nodes_serves_large_ones(void **state)
 			if (i / 100 >= 200)
 				(void)table_del(&t, &k, 24);
 			else if (slot < turns[turn % 4].slots)
-				assert_int_equal(table_set(&t, &k, 24, turns[turn % 4].base + slot), 0);
+				assert_int_equal(table_set(&t, &k, 24, turns[turn % 4].base + slot),
+						 0);
 			if (node == 99)
 				table_reclaim(&t);
 		}
@@ -662,7 +672,8 @@ static void bursts_of_every_size_agree_with_single_lookups(void **state)
 			uint32_t value[LPM4_BURST_MAX + 1];
 
 			for (b.n = 0; b.n < n; b.n++)
-				b.key[b.n] = rnd() % 2 ? key_random(bits) : route_random(&s, &common).key;
+				b.key[b.n] = rnd() % 2 ? key_random(bits) :
+							 route_random(&s, &common).key;
 			value[n] = 0x5a5a5a5a;
 			table_burst(&t, b.key, value, n);
 			assert_int_equal(value[n], 0x5a5a5a5a);
@@ -808,8 +819,8 @@ static void a_change_that_finds_no_memory_changes_nothing(void **state)
 
 /* --- readers at the same time ---------------------------------------------------------------- */
 
-#define CHURN_ROUTES	512
-#define CHURN_KEYS	4096
+#define CHURN_ROUTES 512
+#define CHURN_KEYS 4096
 
 /*
  * Every route of the universe has two values, 2i + 1 and 2i + 2. The even ones never change; they are
@@ -820,8 +831,8 @@ struct churn {
 	struct table t;
 	struct route route[CHURN_ROUTES];
 	struct key key[CHURN_KEYS];
-	int floor[CHURN_KEYS];		/* the longest permanent route's number, -1 = none */
-	struct route counter;		/* a route whose value only grows */
+	int floor[CHURN_KEYS]; /* the longest permanent route's number, -1 = none */
+	struct route counter;  /* a route whose value only grows */
 	bool stop;
 	unsigned int wrong;
 	uint64_t lookups;
@@ -883,13 +894,14 @@ static void churn_prepare(struct churn *c, unsigned int bits)
 
 	c->t = table_new(bits);
 	for (size_t i = 0; i < CHURN_ROUTES; i++) {
-		do {	/* no prefix twice */
+		do { /* no prefix twice */
 			c->route[i] = route_random(&s, &common);
 		} while (oracle_get(&o, &c->route[i].key, c->route[i].len));
 		oracle_set(&o, &c->route[i].key, c->route[i].len, 1);
 		if (i % 2 == 0)
 			assert_int_equal(table_set(&c->t, &c->route[i].key, c->route[i].len,
-						   (uint32_t)(2 * i + 1)), 0);
+						   (uint32_t)(2 * i + 1)),
+					 0);
 	}
 	for (size_t k = 0; k < CHURN_KEYS; k++) {
 		const struct route *r = &c->route[rnd() % CHURN_ROUTES];
@@ -923,18 +935,22 @@ static void churn_check(unsigned int bits, unsigned int changes)
 		const struct route *r = &c->route[i];
 
 		if (rnd() % 2)
-			assert_int_equal(table_set(&c->t, &r->key, r->len, (uint32_t)(2 * i + 1 + rnd() % 2)), 0);
+			assert_int_equal(table_set(&c->t, &r->key, r->len,
+						   (uint32_t)(2 * i + 1 + rnd() % 2)),
+					 0);
 		else
 			(void)table_del(&c->t, &r->key, r->len);
 		if (n % 16 == 0)
-			assert_int_equal(table_set(&c->t, &c->counter.key, bits, 1000001 + n / 16), 0);
-		if (n % 64 == 0)	/* often, for blocks to be used again soon */
+			assert_int_equal(table_set(&c->t, &c->counter.key, bits, 1000001 + n / 16),
+					 0);
+		if (n % 64 == 0) /* often, for blocks to be used again soon */
 			table_reclaim(&c->t);
 	}
 	__atomic_store_n(&c->stop, true, __ATOMIC_RELAXED);
 	for (int i = 0; i < 2; i++)
 		pthread_join(reader[i], NULL);
-	print_message("    %u changes under %llu lookups\n", changes, (unsigned long long)c->lookups);
+	print_message("    %u changes under %llu lookups\n", changes,
+		      (unsigned long long)c->lookups);
 	assert_true(c->lookups > 0);
 	assert_int_equal(c->wrong, 0);
 	table_free(&c->t);
@@ -1002,8 +1018,8 @@ static void real_check(const char *path, unsigned int bits)
 	for (size_t i = 0; i < n; i++)
 		change(&t, &o, &r[i], r[i].value);
 	compare(&t, &o, r, n);
-	print_message("    %zu prefixes: %zu KB, for the writer %zu KB\n", n, table_bytes(&t) / 1024,
-		      table_control_bytes(&t) / 1024);
+	print_message("    %zu prefixes: %zu KB, for the writer %zu KB\n", n,
+		      table_bytes(&t) / 1024, table_control_bytes(&t) / 1024);
 	assert_true(table_bytes(&t) <= 8 << 20);
 	shuffle(r, n);
 	for (size_t i = 0; i < n / 2; i++)
