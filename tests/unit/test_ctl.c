@@ -220,6 +220,15 @@ static void names_cannot_move_the_cursor(void **state)
 		    "192.0.2.1  -          a?[2J?  -    -\n");
 }
 
+static void letters_of_two_bytes_are_one_wide(void **state)
+{
+	expect_view(view_drops,
+		    "{\"drops\":[{\"reason\":\"\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\","
+		    "\"count\":1},{\"reason\":\"r\",\"count\":2}]}", plain,
+		    "REASON   COUNT\n\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9      1\n"
+		    "r            2\n\n");
+}
+
 static void colours_are_outside_of_the_width(void **state)
 {
 	const struct style colour = { .colour = true };
@@ -517,6 +526,7 @@ int main(void)
 		cmocka_unit_test(one_object_is_a_line_per_member),
 		cmocka_unit_test(nothing_of_an_answer_is_needed),
 		cmocka_unit_test(names_cannot_move_the_cursor),
+		cmocka_unit_test(letters_of_two_bytes_are_one_wide),
 		cmocka_unit_test(colours_are_outside_of_the_width),
 		cmocka_unit_test(words_may_be_shortened_while_unique),
 		with_daemon(an_answer_is_shown_and_exits_0),
