@@ -32,17 +32,17 @@ struct conf_prefix {
 };
 
 enum conf_type {
-	CONF_BOOL,	/* bool */
-	CONF_INT,	/* int64_t, min..max */
-	CONF_STRING,	/* const char *, 1..max bytes; may be NULL where there is no default */
-	CONF_NAME,	/* const char *, an object's name: [A-Za-z0-9_.-]{1,31} */
-	CONF_ENUM,	/* int: index into `choices` */
-	CONF_ADDRESS,	/* struct ip_addr */
-	CONF_PREFIX,	/* struct conf_prefix; a bare address is /32 or /128 */
-	CONF_INTS,	/* struct conf_ints: one int or an array of them */
-	CONF_STRINGS,	/* struct conf_strings: one string or an array of them */
-	CONF_GROUP,	/* the sub-schema's struct, embedded: { … } */
-	CONF_LIST,	/* struct conf_list of the sub-schema's struct: ( { … }, … ); also one { … } */
+	CONF_BOOL,    /* bool */
+	CONF_INT,     /* int64_t, min..max */
+	CONF_STRING,  /* const char *, 1..max bytes; may be NULL where there is no default */
+	CONF_NAME,    /* const char *, an object's name: [A-Za-z0-9_.-]{1,31} */
+	CONF_ENUM,    /* int: index into `choices` */
+	CONF_ADDRESS, /* struct ip_addr */
+	CONF_PREFIX,  /* struct conf_prefix; a bare address is /32 or /128 */
+	CONF_INTS,    /* struct conf_ints: one int or an array of them */
+	CONF_STRINGS, /* struct conf_strings: one string or an array of them */
+	CONF_GROUP,   /* the sub-schema's struct, embedded: { … } */
+	CONF_LIST, /* struct conf_list of the sub-schema's struct: ( { … }, … ); also one { … } */
 };
 
 struct conf_ints {
@@ -66,13 +66,13 @@ struct conf_key {
 	const char *name;
 	enum conf_type type;
 	bool required;
-	bool unique;		       /* CONF_NAME: within its list */
-	size_t offset;		       /* of the member */
+	bool unique;   /* CONF_NAME: within its list */
+	size_t offset; /* of the member */
 	/* CONF_INT, CONF_INTS: of a value; CONF_STRING: bytes; CONF_STRINGS, CONF_LIST: how many
 	 * (max 0: no limit) */
 	int64_t min, max;
-	const char *dflt;	       /* "64", "adaptive", "true"; arrays: "1, 2"; NULL: none, zero */
-	const char *const *choices;    /* CONF_ENUM, NULL-terminated */
+	const char *dflt;	    /* "64", "adaptive", "true"; arrays: "1, 2"; NULL: none, zero */
+	const char *const *choices; /* CONF_ENUM, NULL-terminated */
 	const struct conf_schema *sub; /* CONF_GROUP, CONF_LIST */
 	const char *doc;	       /* one line, for the manual page */
 	const char *unit;	       /* "ms", "bytes" … or NULL */

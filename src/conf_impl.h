@@ -3,6 +3,7 @@
  * What the parts of the configuration language share among themselves; nobody else includes it.
  *
  *   conf_text.c   files and their includes → one text for libconfig, with a map of its lines
+ *   conf_file.c   one file
  *   conf_read.c   libconfig's tree + tables → structs
  *   conf_value.c  one value from its text and back
  *   conf_print.c  structs + tables → libconfig text, JSON
@@ -35,6 +36,9 @@ void conf_errors_mark(struct conf_errors *errors, const void *filled);
 bool conf_errors_marked(const struct conf_errors *errors, const void *filled);
 /* Files are reported in the order in which they were announced. */
 void conf_errors_file(struct conf_errors *errors, const char *file);
+
+/* A whole file of at most `room` bytes, malloc'ed; NULL and *why where it cannot be had. */
+char *conf_file_read(const char *path, size_t room, size_t *len, const char **why);
 
 struct conf_text {
 	char *data; /* NUL-terminated */

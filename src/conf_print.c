@@ -75,37 +75,17 @@ static void value_print(FILE *out, const struct conf_key *key, const void *membe
 	char text[CONF_VALUE_TEXT];
 
 	switch (key->type) {
-	case CONF_BOOL:
-		fputs(*(const bool *)member ? "true" : "false", out);
-		break;
-	case CONF_INT:
-		fprintf(out, "%" PRId64, *(const int64_t *)member);
-		break;
+	case CONF_BOOL: fputs(*(const bool *)member ? "true" : "false", out); break;
+	case CONF_INT: fprintf(out, "%" PRId64, *(const int64_t *)member); break;
 	case CONF_STRING:
-	case CONF_NAME:
-		string_print(out, *(const char *const *)member);
-		break;
-	case CONF_ENUM:
-		string_print(out, key->choices[*(const int *)member]);
-		break;
-	case CONF_ADDRESS:
-		string_print(out, conf_address_text(member, text));
-		break;
-	case CONF_PREFIX:
-		string_print(out, conf_prefix_text(member, text));
-		break;
-	case CONF_INTS:
-		ints_print(out, member);
-		break;
-	case CONF_STRINGS:
-		strings_print(out, member);
-		break;
-	case CONF_GROUP:
-		group_print(out, key->sub, member, depth);
-		break;
-	case CONF_LIST:
-		list_print(out, key->sub, member, depth);
-		break;
+	case CONF_NAME: string_print(out, *(const char *const *)member); break;
+	case CONF_ENUM: string_print(out, key->choices[*(const int *)member]); break;
+	case CONF_ADDRESS: string_print(out, conf_address_text(member, text)); break;
+	case CONF_PREFIX: string_print(out, conf_prefix_text(member, text)); break;
+	case CONF_INTS: ints_print(out, member); break;
+	case CONF_STRINGS: strings_print(out, member); break;
+	case CONF_GROUP: group_print(out, key->sub, member, depth); break;
+	case CONF_LIST: list_print(out, key->sub, member, depth); break;
 	}
 }
 
@@ -170,8 +150,8 @@ static json_t *list_json(const struct conf_schema *sub, const struct conf_list *
 	json_t *array = json_array();
 
 	for (unsigned i = 0; i < list->n; i++)
-		json_array_append_new(array, conf_struct_json(sub, (const char *)list->item +
-								   i * sub->size));
+		json_array_append_new(
+			array, conf_struct_json(sub, (const char *)list->item + i * sub->size));
 	return array;
 }
 
@@ -180,27 +160,17 @@ static json_t *value_json(const struct conf_key *key, const void *member)
 	char text[CONF_VALUE_TEXT];
 
 	switch (key->type) {
-	case CONF_BOOL:
-		return json_boolean(*(const bool *)member);
-	case CONF_INT:
-		return json_integer(*(const int64_t *)member);
+	case CONF_BOOL: return json_boolean(*(const bool *)member);
+	case CONF_INT: return json_integer(*(const int64_t *)member);
 	case CONF_STRING:
-	case CONF_NAME:
-		return string_json(*(const char *const *)member);
-	case CONF_ENUM:
-		return json_string(key->choices[*(const int *)member]);
-	case CONF_ADDRESS:
-		return json_string(conf_address_text(member, text));
-	case CONF_PREFIX:
-		return json_string(conf_prefix_text(member, text));
-	case CONF_INTS:
-		return ints_json(member);
-	case CONF_STRINGS:
-		return strings_json(member);
-	case CONF_GROUP:
-		return conf_struct_json(key->sub, member);
-	case CONF_LIST:
-		return list_json(key->sub, member);
+	case CONF_NAME: return string_json(*(const char *const *)member);
+	case CONF_ENUM: return json_string(key->choices[*(const int *)member]);
+	case CONF_ADDRESS: return json_string(conf_address_text(member, text));
+	case CONF_PREFIX: return json_string(conf_prefix_text(member, text));
+	case CONF_INTS: return ints_json(member);
+	case CONF_STRINGS: return strings_json(member);
+	case CONF_GROUP: return conf_struct_json(key->sub, member);
+	case CONF_LIST: return list_json(key->sub, member);
 	}
 	return NULL;
 }

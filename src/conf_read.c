@@ -1,372 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libconfig's tree into structs, by the tables. A value of the wrong type or out of range is an
- * error and leaves the member at its default, so that reading goes on to the next mistake; the
- * caller throws everything away in the end where there was any.
+ * libconfig's tree into structs, by the tables: groups, lists, defaults. A mistake leaves the member
+ * at its default, so that reading goes on to the next one; the caller throws everything away in the
+ * end where there was any.
  */
-#include "conf_impl.h"
-
-#include <inttypes.h>
-#include <libconfig.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf_reader.h"
 #include "suggest.h"
 
-struct reader {
-	const struct conf_text *text; /* NULL: defaults only */
-	struct conf_arena *arena;
-	struct conf_errors *errors;
-};
-
-/* The object that is being read. */
-struct object {
-	const struct conf_schema *schema;
-	void *out;
-	char label[128]; /* `port "wan"`; "" for the whole file */
-};
-
-static void group_read(struct reader *r, const struct conf_schema *schema,
+static void group_read(struct conf_reader *r, const struct conf_schema *schema,
 		       const config_setting_t *group, const struct conf_where *where, void *out);
-
-static struct conf_where where_of(const struct reader *r, const config_setting_t *setting)
-{
-	const struct conf_where *where = conf_text_where(r->text, config_setting_source_line(setting));
-
-	return where ? *where : (struct conf_where){ NULL, 0 };
-}
-
-static const char *found_text(const config_setting_t *setting, char *text, size_t size)
-{
-	switch (config_setting_type(setting)) {
-	case CONFIG_TYPE_INT:
-	case CONFIG_TYPE_INT64:
-		snprintf(text, size, "%lld", config_setting_get_int64(setting));
-		break;
-	case CONFIG_TYPE_FLOAT:
-		snprintf(text, size, "%g", config_setting_get_float(setting));
-		break;
-	case CONFIG_TYPE_BOOL:
-		snprintf(text, size, "%s", config_setting_get_bool(setting) ? "true" : "false");
-		break;
-	case CONFIG_TYPE_STRING:
-		snprintf(text, size, "\"%.60s\"", config_setting_get_string(setting));
-		break;
-	case CONFIG_TYPE_GROUP:
-		return "{ … }";
-	case CONFIG_TYPE_ARRAY:
-		return "[ … ]";
-	default:
-		return "( … )";
-	}
-	return text;
-}
-
-static const char *found_type(const config_setting_t *setting)
-{
-	switch (config_setting_type(setting)) {
-	case CONFIG_TYPE_INT:
-	case CONFIG_TYPE_INT64:
-		return "an integer";
-	case CONFIG_TYPE_FLOAT:
-		return "a number with a fraction";
-	case CONFIG_TYPE_BOOL:
-		return "a boolean";
-	case CONFIG_TYPE_STRING:
-		return "a string";
-	case CONFIG_TYPE_GROUP:
-		return "a group";
-	case CONFIG_TYPE_ARRAY:
-		return "an array";
-	default:
-		return "a list";
-	}
-}
-
-/* "LABEL: KEY = VALUE: MESSAGE" at the value's place. */
-__attribute__((format(printf, 5, 6)))
-static void mistake(struct reader *r, const struct object *object, const struct conf_key *key,
-		    const config_setting_t *setting, const char *format, ...)
-{
-	struct conf_where where = where_of(r, setting);
-	char found[80], *text = NULL;
-	va_list args;
-
-	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		text = NULL;
-	va_end(args);
-	conf_error(r->errors, &where, "%s%s%s = %s: %s", object->label, *object->label ? ": " : "",
-		   key->name, found_text(setting, found, sizeof(found)), text ? text : "wrong");
-	free(text);
-}
-
-static void choices_text(const struct conf_key *key, char *text, size_t size)
-{
-	size_t n = 0;
-
-	*text = '\0';
-	for (unsigned i = 0; key->choices[i] && n < size; i++)
-		n += (size_t)snprintf(text + n, size - n, "%s\"%s\"",
-				      !i ? "" : key->choices[i + 1] ? ", " : " or ",
-				      key->choices[i]);
-}
-
-static void wrong_type(struct reader *r, const struct object *object, const struct conf_key *key,
-		       const config_setting_t *setting)
-{
-	const char *example = key->dflt && *key->dflt ? key->dflt : NULL;
-	char expected[256], choices[160];
-
-	switch (key->type) {
-	case CONF_BOOL:
-		snprintf(expected, sizeof(expected), "true or false");
-		break;
-	case CONF_INT:
-		snprintf(expected, sizeof(expected), "an integer such as %lld",
-			 example && strcmp(example, "0") ? strtoll(example, NULL, 0) :
-			 key->min > 0 ? (long long)key->min : 1);
-		break;
-	case CONF_STRING:
-		snprintf(expected, sizeof(expected), "a string such as \"%s\"",
-			 example ? example : "eth0");
-		break;
-	case CONF_NAME:
-		snprintf(expected, sizeof(expected), "a name such as \"%s\"", example ? example : "a1");
-		break;
-	case CONF_ENUM:
-		choices_text(key, choices, sizeof(choices));
-		snprintf(expected, sizeof(expected), "%s", choices);
-		break;
-	case CONF_ADDRESS:
-		snprintf(expected, sizeof(expected), "an address such as \"192.0.2.1\" or \"2001:db8::1\"");
-		break;
-	case CONF_PREFIX:
-		snprintf(expected, sizeof(expected),
-			 "a prefix such as \"192.0.2.0/24\" or \"2001:db8::/32\"");
-		break;
-	case CONF_INTS:
-		snprintf(expected, sizeof(expected), "an integer or an array of them such as [ 1, 2 ]");
-		break;
-	case CONF_STRINGS:
-		snprintf(expected, sizeof(expected),
-			 "a string or an array of them such as [ \"%s\" ]", example ? example : "a");
-		break;
-	case CONF_GROUP:
-		snprintf(expected, sizeof(expected), "a group { … }");
-		break;
-	case CONF_LIST:
-		snprintf(expected, sizeof(expected), "a list of groups ( { … }, { … } )");
-		break;
-	}
-	mistake(r, object, key, setting, "expected %s, found %s", expected, found_type(setting));
-}
-
-static bool is_type(const config_setting_t *setting, int type)
-{
-	int found = config_setting_type(setting);
-
-	return found == type || (type == CONFIG_TYPE_INT && found == CONFIG_TYPE_INT64);
-}
-
-static const char *unit_text(const struct conf_key *key)
-{
-	return key->unit ? key->unit : "";
-}
-
-static bool int_read(struct reader *r, const struct object *object, const struct conf_key *key,
-		     const config_setting_t *setting, int64_t *value)
-{
-	int64_t found;
-
-	if (!is_type(setting, CONFIG_TYPE_INT)) {
-		wrong_type(r, object, key, setting);
-		return false;
-	}
-	found = config_setting_get_int64(setting);
-	if (found < key->min || found > key->max) {
-		mistake(r, object, key, setting, "expected %" PRId64 " to %" PRId64 "%s%s", key->min,
-			key->max, key->unit ? " " : "", unit_text(key));
-		return false;
-	}
-	*value = found;
-	return true;
-}
-
-/* A string that is not empty; NULL: not one, reported. */
-static const char *string_read(struct reader *r, const struct object *object,
-			       const struct conf_key *key, const config_setting_t *setting)
-{
-	const char *found;
-
-	if (!is_type(setting, CONFIG_TYPE_STRING)) {
-		wrong_type(r, object, key, setting);
-		return NULL;
-	}
-	found = config_setting_get_string(setting);
-	if (!*found) {
-		mistake(r, object, key, setting, "expected a value, found an empty string");
-		return NULL;
-	}
-	return found;
-}
-
-static void plain_string_read(struct reader *r, const struct object *object,
-			      const struct conf_key *key, const config_setting_t *setting,
-			      const char **value)
-{
-	const char *found = string_read(r, object, key, setting);
-	size_t n = found ? strlen(found) : 0;
-
-	if (!found)
-		return;
-	if (key->type == CONF_NAME && !conf_name_valid(found))
-		mistake(r, object, key, setting,
-			"expected a name: 1 to 31 letters, digits, \"_\", \".\" or \"-\"");
-	else if (key->type == CONF_STRING && key->max && n > (size_t)key->max)
-		mistake(r, object, key, setting, "expected at most %" PRId64 " bytes, found %zu",
-			key->max, n);
-	else
-		*value = conf_arena_strdup(r->arena, found);
-}
-
-static const char *next_choice(void *arg, unsigned i)
-{
-	return ((const struct conf_key *)arg)->choices[i];
-}
-
-static void enum_read(struct reader *r, const struct object *object, const struct conf_key *key,
-		      const config_setting_t *setting, int *value)
-{
-	const char *found, *meant;
-	char choices[160];
-
-	found = string_read(r, object, key, setting);
-	if (!found || conf_enum_parse(key->choices, found, value))
-		return;
-	choices_text(key, choices, sizeof(choices));
-	meant = suggest_from(found, next_choice, (void *)key);
-	mistake(r, object, key, setting, "expected %s%s%s%s", choices,
-		meant ? "; did you mean \"" : "", meant ? meant : "", meant ? "\"?" : "");
-}
-
-static void address_read(struct reader *r, const struct object *object, const struct conf_key *key,
-			 const config_setting_t *setting, struct ip_addr *value)
-{
-	const char *found = string_read(r, object, key, setting);
-	struct ip_addr addr;
-
-	if (!found)
-		return;
-	if (conf_address_parse(found, &addr))
-		*value = addr;
-	else if (strchr(found, '/'))
-		mistake(r, object, key, setting, "expected an address, found a prefix");
-	else if (!strncasecmp(found, "::ffff:", 7))
-		mistake(r, object, key, setting, "expected an IPv4 address as \"192.0.2.1\"");
-	else
-		mistake(r, object, key, setting,
-			"expected an address such as \"192.0.2.1\" or \"2001:db8::1\"");
-}
-
-static void prefix_read(struct reader *r, const struct object *object, const struct conf_key *key,
-			const config_setting_t *setting, struct conf_prefix *value)
-{
-	const char *found = string_read(r, object, key, setting);
-	struct conf_prefix prefix;
-	char meant[CONF_VALUE_TEXT];
-	bool host_bits;
-
-	if (!found)
-		return;
-	if (!conf_prefix_parse(found, &prefix, &host_bits))
-		mistake(r, object, key, setting, "expected a prefix such as \"%s\" or \"%s\"",
-			strcmp(found, "default") ? "192.0.2.0/24" : "0.0.0.0/0",
-			strcmp(found, "default") ? "2001:db8::/32" : "::/0");
-	else if (host_bits)
-		mistake(r, object, key, setting, "bits after the prefix are set; did you mean \"%s\"?",
-			conf_prefix_text(&prefix, meant));
-	else
-		*value = prefix;
-}
-
-/* Elements of an array, or the one value that stands for an array of one. */
-static unsigned elements(const config_setting_t *setting)
-{
-	return config_setting_is_aggregate(setting) ? (unsigned)config_setting_length(setting) : 1;
-}
-
-static const config_setting_t *element(const config_setting_t *setting, unsigned i)
-{
-	return config_setting_is_aggregate(setting) ? config_setting_get_elem(setting, i) : setting;
-}
-
-static bool count_fits(struct reader *r, const struct object *object, const struct conf_key *key,
-		       const config_setting_t *setting, unsigned n)
-{
-	const char *what = key->type == CONF_LIST ? "group" : "value";
-
-	if ((int64_t)n < key->min)
-		mistake(r, object, key, setting, "expected at least %" PRId64 " %s%s, found %u", key->min,
-			what, key->min == 1 ? "" : "s", n);
-	else if (key->max && (int64_t)n > key->max)
-		mistake(r, object, key, setting, "expected at most %" PRId64 " %s%s, found %u", key->max,
-			what, key->max == 1 ? "" : "s", n);
-	else
-		return true;
-	return false;
-}
-
-static bool is_array(const config_setting_t *setting)
-{
-	return !config_setting_is_group(setting);
-}
-
-static void ints_read(struct reader *r, const struct object *object, const struct conf_key *key,
-		      const config_setting_t *setting, struct conf_ints *value)
-{
-	unsigned n = elements(setting);
-	struct conf_where where;
-
-	if (!is_array(setting)) {
-		wrong_type(r, object, key, setting);
-		return;
-	}
-	value->n = 0;
-	value->value = conf_arena_alloc(r->arena, n * sizeof(*value->value));
-	for (unsigned i = 0; value->value && i < n; i++) {
-		where = where_of(r, element(setting, i));
-		conf_errors_place(r->errors, &value->value[value->n], &where);
-		value->n += int_read(r, object, key, element(setting, i), &value->value[value->n]);
-	}
-}
-
-static void strings_read(struct reader *r, const struct object *object, const struct conf_key *key,
-			 const config_setting_t *setting, struct conf_strings *value)
-{
-	unsigned n = elements(setting);
-	struct conf_where where;
-	const char *found;
-
-	if (!is_array(setting)) {
-		wrong_type(r, object, key, setting);
-		return;
-	}
-	if (!count_fits(r, object, key, setting, n))
-		return;
-	value->n = 0;
-	value->value = conf_arena_alloc(r->arena, n * sizeof(*value->value));
-	for (unsigned i = 0; value->value && i < n; i++) {
-		found = string_read(r, object, key, element(setting, i));
-		if (!found)
-			continue;
-		where = where_of(r, element(setting, i));
-		conf_errors_place(r->errors, &value->value[value->n], &where);
-		value->value[value->n] = conf_arena_strdup(r->arena, found);
-		value->n += !!value->value[value->n];
-	}
-}
 
 struct named {
 	const char *name;
@@ -382,7 +27,7 @@ static int named_compare(const void *a, const void *b)
 }
 
 /* Items lie in the order of the file, so the first of two equal names is the earlier one. */
-static void names_check(struct reader *r, const struct conf_key *name,
+static void names_check(struct conf_reader *r, const struct conf_key *name,
 			const struct conf_schema *schema, const struct conf_list *list)
 {
 	struct named *names = calloc(list->n + 1, sizeof(*names));
@@ -409,28 +54,31 @@ static void names_check(struct reader *r, const struct conf_key *name,
 	free(names);
 }
 
-static void list_read(struct reader *r, const struct object *object, const struct conf_key *key,
-		      const config_setting_t *setting, struct conf_list *value)
+static void list_read(struct conf_reader *r, const struct conf_object *object,
+		      const struct conf_key *key, const config_setting_t *setting,
+		      struct conf_list *value)
 {
 	bool one = config_setting_is_group(setting);
-	unsigned n = one ? 1 : elements(setting);
+	unsigned n = one			     ? 1 :
+		     config_setting_is_list(setting) ? (unsigned)config_setting_length(setting) :
+						       0;
 	const config_setting_t *item;
 	struct conf_where where;
 
 	if (!one && !config_setting_is_list(setting)) {
-		wrong_type(r, object, key, setting);
+		conf_wrong_type(r, object, key, setting);
 		return;
 	}
-	if (!count_fits(r, object, key, setting, n))
+	if (!conf_count_fits(r, object, key, setting, n))
 		return;
 	value->item = conf_arena_alloc(r->arena, (n + CONF_LIST_SPARE) * key->sub->size);
 	for (unsigned i = 0; value->item && i < n; i++) {
 		item = one ? setting : config_setting_get_elem(setting, i);
 		if (!config_setting_is_group(item)) {
-			wrong_type(r, object, key, item);
+			conf_wrong_type(r, object, key, item);
 			continue;
 		}
-		where = where_of(r, item);
+		where = conf_setting_where(r, item);
 		group_read(r, key->sub, item, &where,
 			   (char *)value->item + value->n++ * key->sub->size);
 	}
@@ -439,52 +87,23 @@ static void list_read(struct reader *r, const struct object *object, const struc
 			names_check(r, name, key->sub, value);
 }
 
-static void key_read(struct reader *r, const struct object *object, const struct conf_key *key,
-		     const config_setting_t *setting)
+static void key_read(struct conf_reader *r, const struct conf_object *object,
+		     const struct conf_key *key, const config_setting_t *setting)
 {
 	void *member = (char *)object->out + key->offset;
-	struct conf_where where = where_of(r, setting);
+	struct conf_where where = conf_setting_where(r, setting);
 
 	if (key->type != CONF_GROUP)
 		conf_errors_place(r->errors, member, &where);
 	switch (key->type) {
-	case CONF_BOOL:
-		if (is_type(setting, CONFIG_TYPE_BOOL))
-			*(bool *)member = config_setting_get_bool(setting);
-		else
-			wrong_type(r, object, key, setting);
-		break;
-	case CONF_INT:
-		int_read(r, object, key, setting, member);
-		break;
-	case CONF_STRING:
-	case CONF_NAME:
-		plain_string_read(r, object, key, setting, member);
-		break;
-	case CONF_ENUM:
-		enum_read(r, object, key, setting, member);
-		break;
-	case CONF_ADDRESS:
-		address_read(r, object, key, setting, member);
-		break;
-	case CONF_PREFIX:
-		prefix_read(r, object, key, setting, member);
-		break;
-	case CONF_INTS:
-		ints_read(r, object, key, setting, member);
-		break;
-	case CONF_STRINGS:
-		strings_read(r, object, key, setting, member);
-		break;
 	case CONF_GROUP:
 		if (config_setting_is_group(setting))
 			group_read(r, key->sub, setting, &where, member);
 		else
-			wrong_type(r, object, key, setting);
+			conf_wrong_type(r, object, key, setting);
 		break;
-	case CONF_LIST:
-		list_read(r, object, key, setting, member);
-		break;
+	case CONF_LIST: list_read(r, object, key, setting, member); break;
+	default: conf_value_read(r, object, key, setting, member); break;
 	}
 }
 
@@ -500,7 +119,7 @@ static unsigned default_parts(char *text, char **parts, unsigned room)
 	return n;
 }
 
-static void default_array(struct reader *r, const struct conf_key *key, void *member)
+static void default_array(struct conf_reader *r, const struct conf_key *key, void *member)
 {
 	char *parts[16], *text = conf_arena_strdup(r->arena, key->dflt);
 	unsigned n = text ? default_parts(text, parts, 16) : 0;
@@ -518,7 +137,7 @@ static void default_array(struct reader *r, const struct conf_key *key, void *me
 	}
 }
 
-static void key_default(struct reader *r, const struct conf_key *key, void *member)
+static void key_default(struct conf_reader *r, const struct conf_key *key, void *member)
 {
 	static const struct conf_where nowhere;
 	bool host_bits;
@@ -530,34 +149,20 @@ static void key_default(struct reader *r, const struct conf_key *key, void *memb
 	if (!key->dflt)
 		return;
 	switch (key->type) {
-	case CONF_BOOL:
-		conf_bool_parse(key->dflt, member);
-		break;
-	case CONF_INT:
-		conf_int_parse(key->dflt, member);
-		break;
+	case CONF_BOOL: conf_bool_parse(key->dflt, member); break;
+	case CONF_INT: conf_int_parse(key->dflt, member); break;
 	case CONF_STRING:
-	case CONF_NAME:
-		*(const char **)member = conf_arena_strdup(r->arena, key->dflt);
-		break;
-	case CONF_ENUM:
-		conf_enum_parse(key->choices, key->dflt, member);
-		break;
-	case CONF_ADDRESS:
-		conf_address_parse(key->dflt, member);
-		break;
-	case CONF_PREFIX:
-		conf_prefix_parse(key->dflt, member, &host_bits);
-		break;
-	default:
-		default_array(r, key, member);
-		break;
+	case CONF_NAME: *(const char **)member = conf_arena_strdup(r->arena, key->dflt); break;
+	case CONF_ENUM: conf_enum_parse(key->choices, key->dflt, member); break;
+	case CONF_ADDRESS: conf_address_parse(key->dflt, member); break;
+	case CONF_PREFIX: conf_prefix_parse(key->dflt, member, &host_bits); break;
+	default: default_array(r, key, member); break;
 	}
 }
 
 /* An object is called by its name, or by the first of its keys where that must be there:
  * `route "10.0.0.0/8"`. */
-static void label_set(struct object *object, const config_setting_t *group)
+static void label_set(struct conf_object *object, const config_setting_t *group)
 {
 	const struct conf_key *key = conf_schema_name_key(object->schema);
 	const config_setting_t *name;
@@ -565,7 +170,8 @@ static void label_set(struct object *object, const config_setting_t *group)
 	if (!key && object->schema->keys->required)
 		key = object->schema->keys;
 	name = group && key ? config_setting_get_member(group, key->name) : NULL;
-	if (name && is_type(name, CONFIG_TYPE_STRING) && *config_setting_get_string(name))
+	if (name && config_setting_type(name) == CONFIG_TYPE_STRING &&
+	    *config_setting_get_string(name))
 		snprintf(object->label, sizeof(object->label), "%s \"%.60s\"", object->schema->name,
 			 config_setting_get_string(name));
 	else
@@ -617,33 +223,35 @@ static bool key_attempted(const struct conf_schema *schema, const config_setting
 	return false;
 }
 
-static void unknown_key(struct reader *r, const struct object *object,
+static void unknown_key(struct conf_reader *r, const struct conf_object *object,
 			const config_setting_t *setting)
 {
 	const char *name = config_setting_name(setting);
 	const char *meant = key_suggest(object->schema, setting);
-	struct conf_where where = where_of(r, setting);
+	struct conf_where where = conf_setting_where(r, setting);
 	const char *in = *object->label ? " in " : "";
 	char known[512] = "";
 	size_t n = 0;
 
 	if (meant) {
-		conf_error(r->errors, &where, "unknown key \"%.60s\"%s%s; did you mean \"%s\"?", name,
-			   in, object->label, meant);
+		conf_error(r->errors, &where, "unknown key \"%.60s\"%s%s; did you mean \"%s\"?",
+			   name, in, object->label, meant);
 		return;
 	}
-	for (const struct conf_key *key = object->schema->keys; key->name && n < sizeof(known); key++)
-		n += (size_t)snprintf(known + n, sizeof(known) - n, "%s%s", n ? ", " : "", key->name);
+	for (const struct conf_key *key = object->schema->keys; key->name && n < sizeof(known);
+	     key++)
+		n += (size_t)snprintf(known + n, sizeof(known) - n, "%s%s", n ? ", " : "",
+				      key->name);
 	conf_error(r->errors, &where, "unknown key \"%.60s\"%s%s; expected one of: %s", name, in,
 		   object->label, known);
 }
 
 /* `where` with a line: a group that the file has, or that stands for one, so what is required must
  * be there. */
-static void group_read(struct reader *r, const struct conf_schema *schema,
+static void group_read(struct conf_reader *r, const struct conf_schema *schema,
 		       const config_setting_t *group, const struct conf_where *where, void *out)
 {
-	struct object object = { .schema = schema, .out = out };
+	struct conf_object object = { .schema = schema, .out = out };
 	unsigned before = conf_errors_total(r->errors);
 	const struct conf_key *key;
 
@@ -685,8 +293,8 @@ static void syntax_error(const config_t *tree, const struct conf_text *text,
 	line = line ? line + strspn(line, " \t") : "";
 	end = strchrnul(line, '\n');
 	if (line == end)
-		conf_error(errors, conf_text_where(text, (unsigned)number), "%s, here or just before",
-			   config_error_text(tree));
+		conf_error(errors, conf_text_where(text, (unsigned)number),
+			   "%s, here or just before", config_error_text(tree));
 	else
 		conf_error(errors, conf_text_where(text, (unsigned)number),
 			   "%s, here or just before: %.*s", config_error_text(tree),
@@ -696,7 +304,7 @@ static void syntax_error(const config_t *tree, const struct conf_text *text,
 bool conf_text_read(const struct conf_text *text, const struct conf_schema *schema, void *out,
 		    struct conf_arena *arena, struct conf_errors *errors)
 {
-	struct reader r = { text, arena, errors };
+	struct conf_reader r = { text, arena, errors };
 	struct conf_where where;
 	config_t tree;
 	bool ok;
@@ -716,7 +324,7 @@ bool conf_text_read(const struct conf_text *text, const struct conf_schema *sche
 void conf_defaults_read(const struct conf_schema *schema, const struct conf_where *where, void *out,
 			struct conf_arena *arena, struct conf_errors *errors)
 {
-	struct reader r = { NULL, arena, errors };
+	struct conf_reader r = { NULL, arena, errors };
 
 	group_read(&r, schema, NULL, where, out);
 }
@@ -732,7 +340,8 @@ void *conf_struct_parse(const struct conf_schema *schema, const char *text,
 {
 	struct conf_arena *arena = conf_arena_new();
 	unsigned before = conf_errors_total(errors);
-	struct parsed *parsed = arena ? conf_arena_alloc(arena, sizeof(*parsed) + schema->size) : NULL;
+	struct parsed *parsed = arena ? conf_arena_alloc(arena, sizeof(*parsed) + schema->size) :
+					NULL;
 	struct conf_text whole;
 	bool ok = false;
 
@@ -752,6 +361,7 @@ void *conf_struct_parse(const struct conf_schema *schema, const char *text,
 void conf_struct_free(void *filled)
 {
 	if (filled)
-		conf_arena_free(((struct parsed *)((char *)filled - offsetof(struct parsed, filled)))
-					->arena);
+		conf_arena_free(
+			((struct parsed *)((char *)filled - offsetof(struct parsed, filled)))
+				->arena);
 }

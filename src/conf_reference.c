@@ -36,16 +36,11 @@ static void words(const struct form *f, const char *text)
 static void value_form(const struct conf_key *key, char *text, size_t size)
 {
 	static const char *const forms[] = {
-		[CONF_BOOL] = "true | false",
-		[CONF_INT] = "NUMBER",
-		[CONF_STRING] = "\"STRING\"",
-		[CONF_NAME] = "\"NAME\"",
-		[CONF_ADDRESS] = "\"ADDRESS\"",
-		[CONF_PREFIX] = "\"PREFIX\"",
-		[CONF_INTS] = "[ NUMBER, ... ]",
-		[CONF_STRINGS] = "[ \"STRING\", ... ]",
-		[CONF_GROUP] = "{ ... }",
-		[CONF_LIST] = "( { ... }, ... )",
+		[CONF_BOOL] = "true | false",	 [CONF_INT] = "NUMBER",
+		[CONF_STRING] = "\"STRING\"",	 [CONF_NAME] = "\"NAME\"",
+		[CONF_ADDRESS] = "\"ADDRESS\"",	 [CONF_PREFIX] = "\"PREFIX\"",
+		[CONF_INTS] = "[ NUMBER, ... ]", [CONF_STRINGS] = "[ \"STRING\", ... ]",
+		[CONF_GROUP] = "{ ... }",	 [CONF_LIST] = "( { ... }, ... )",
 	};
 	size_t n = 0;
 
@@ -54,7 +49,8 @@ static void value_form(const struct conf_key *key, char *text, size_t size)
 		return;
 	}
 	for (unsigned i = 0; key->choices[i] && n < size; i++)
-		n += (size_t)snprintf(text + n, size - n, "%s\"%s\"", i ? " | " : "", key->choices[i]);
+		n += (size_t)snprintf(text + n, size - n, "%s\"%s\"", i ? " | " : "",
+				      key->choices[i]);
 }
 
 /* "required, unique; 64 to 32768 descriptors; default 2048" */

@@ -23,12 +23,9 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define TEXT_MAX (16u << 20)
 #define INCLUDE_DEPTH_MAX 10
@@ -275,9 +272,10 @@ static void unquoted(struct scan *s, const char *word, size_t n, const struct co
 {
 	int shown = n > 64 ? 64 : (int)n;
 
-	conf_error(s->errors, where,
-		   "%.*s is neither a number nor true or false; a string stands in quotes: \"%.*s\"",
-		   shown, word, shown, word);
+	conf_error(
+		s->errors, where,
+		"%.*s is neither a number nor true or false; a string stands in quotes: \"%.*s\"",
+		shown, word, shown, word);
 	emit(s, "\"", 1);
 	if (!memchr(word, '\\', n))
 		emit(s, word, n);
@@ -296,8 +294,8 @@ static void scan_value(struct scan *s, struct source *src)
 		src->p++;
 	n = (size_t)(src->p - word);
 	s->last = TOKEN_OTHER;
-	if ((n == 4 && !strncasecmp(word, "true", n)) || (n == 5 && !strncasecmp(word, "false", n)) ||
-	    is_float(word, n)) {
+	if ((n == 4 && !strncasecmp(word, "true", n)) ||
+	    (n == 5 && !strncasecmp(word, "false", n)) || is_float(word, n)) {
 		emit(s, word, n);
 	} else if (!emit_integer(s, word, n, &where)) {
 		unquoted(s, word, n, &where);
@@ -430,10 +428,8 @@ static void scan_include(struct scan *s, struct source *src)
 
 	while (p < src->end && (*p == ' ' || *p == '\t'))
 		p++;
-	quote = p < src->end && *p == '"' ?
-			memchr(p + 1, '"', (size_t)(src->end - p - 1)) : NULL;
-	if (!src->line_start || !quote || quote == p + 1 ||
-	    memchr(p, '\n', (size_t)(quote - p))) {
+	quote = p < src->end && *p == '"' ? memchr(p + 1, '"', (size_t)(src->end - p - 1)) : NULL;
+	if (!src->line_start || !quote || quote == p + 1 || memchr(p, '\n', (size_t)(quote - p))) {
 		conf_error(s->errors, &where, "expected @include \"FILE\" on a line of its own");
 		s->hopeless = true;
 		p = memchr(src->p, '\n', (size_t)(src->end - src->p));
@@ -499,41 +495,6 @@ static void scan_source(struct scan *s, struct source *src)
 	emit_newline(s, src);
 }
 
-/* A whole file; NULL and *why where it cannot be had. */
-static char *file_read(const char *path, size_t room, size_t *len, const char **why)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
-	char *data = NULL;
-	ssize_t n = 0;
-
-	*len = 0;
-	*why = NULL;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		*why = strerror(errno);
-	else if (S_ISDIR(st.st_mode))
-		*why = "it is a folder";
-	else if (!S_ISREG(st.st_mode))
-		*why = "it is not a regular file";
-	else if ((uintmax_t)st.st_size > room)
-		*why = "it is too large: a configuration has at most 16 MiB";
-	if (*why)
-		goto out;
-	data = malloc((size_t)st.st_size + 1);
-	while (data && *len < (size_t)st.st_size &&
-	       (n = read(fd, data + *len, (size_t)st.st_size - *len)) > 0)
-		*len += (size_t)n;
-	if (!data || n < 0) {
-		*why = strerror(errno);
-		free(data);
-		data = NULL;
-	}
-out:
-	if (fd >= 0)
-		close(fd);
-	return data;
-}
-
 static bool has_nul(struct scan *s, const struct source *src, size_t len)
 {
 	const char *nul = memchr(src->p, '\0', len);
@@ -553,7 +514,8 @@ static bool may_include(struct scan *s, const char *path, const struct source *p
 {
 	for (const struct source *above = parent; above; above = above->parent) {
 		if (!strcmp(above->name, path)) {
-			conf_error(s->errors, from, "@include \"%s\": the file includes itself", path);
+			conf_error(s->errors, from, "@include \"%s\": the file includes itself",
+				   path);
 			return false;
 		}
 	}
@@ -577,11 +539,12 @@ static void scan_file(struct scan *s, const char *path, const struct source *par
 		s->hopeless = true;
 		return;
 	}
-	data = file_read(path, TEXT_MAX - s->text->bytes_read, &len, &why);
+	data = conf_file_read(path, TEXT_MAX - s->text->bytes_read, &len, &why);
 	src.name = conf_arena_strdup(s->arena, path);
 	if (!data || !src.name) {
 		if (parent)
-			conf_error(s->errors, from, "@include \"%s\": cannot read it: %s", path, why);
+			conf_error(s->errors, from, "@include \"%s\": cannot read it: %s", path,
+				   why);
 		else
 			conf_error(s->errors, from, "cannot read it: %s", why);
 		s->hopeless |= !parent;
@@ -603,8 +566,8 @@ static void scan_file(struct scan *s, const char *path, const struct source *par
 static bool scan_end(struct scan *s)
 {
 	for (unsigned i = s->stop ? 0 : s->depth; i-- > 0; s->hopeless = true)
-		conf_error(s->errors, &s->nest[i].where, "the \"%c\" that stands here is never closed",
-			   s->nest[i].bracket);
+		conf_error(s->errors, &s->nest[i].where,
+			   "the \"%c\" that stands here is never closed", s->nest[i].bracket);
 	free(s->keys);
 	return !s->hopeless;
 }
@@ -624,8 +587,11 @@ bool conf_text_set(struct conf_text *text, const char *name, const char *string,
 		   struct conf_arena *arena, struct conf_errors *errors)
 {
 	struct scan s = { .text = text, .arena = arena, .errors = errors, .last = TOKEN_OTHER };
-	struct source src = { .name = conf_arena_strdup(arena, name), .line = 1, .line_start = true,
-			      .p = string, .end = string + strlen(string) };
+	struct source src = { .name = conf_arena_strdup(arena, name),
+			      .line = 1,
+			      .line_start = true,
+			      .p = string,
+			      .end = string + strlen(string) };
 
 	memset(text, 0, sizeof(*text));
 	if (!src.name)

@@ -108,7 +108,8 @@ bool conf_prefix_parse(const char *text, struct conf_prefix *prefix, bool *host_
 
 bool conf_name_valid(const char *text)
 {
-	size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-");
+	size_t n =
+		strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-");
 
 	return n >= 1 && n <= 31 && !text[n];
 }
@@ -160,29 +161,19 @@ const char *conf_key_text(const struct conf_key *key, const void *member, char *
 	if (!conf_key_present(key, member))
 		return "nothing";
 	switch (key->type) {
-	case CONF_BOOL:
-		return *(const bool *)member ? "true" : "false";
-	case CONF_INT:
-		snprintf(text, size, "%" PRId64, *(const int64_t *)member);
-		return text;
+	case CONF_BOOL: return *(const bool *)member ? "true" : "false";
+	case CONF_INT: snprintf(text, size, "%" PRId64, *(const int64_t *)member); return text;
 	case CONF_STRING:
-	case CONF_NAME:
-		return *(const char *const *)member;
-	case CONF_ENUM:
-		return key->choices[*(const int *)member];
+	case CONF_NAME: return *(const char *const *)member;
+	case CONF_ENUM: return key->choices[*(const int *)member];
 	case CONF_ADDRESS:
 		snprintf(text, size, "%s", conf_address_text(member, value));
 		return text;
-	case CONF_PREFIX:
-		snprintf(text, size, "%s", conf_prefix_text(member, value));
-		return text;
+	case CONF_PREFIX: snprintf(text, size, "%s", conf_prefix_text(member, value)); return text;
 	case CONF_INTS:
-	case CONF_STRINGS:
-		return array_text(key, member, text, size);
-	case CONF_GROUP:
-		return "{ … }";
-	case CONF_LIST:
-		return "( … )";
+	case CONF_STRINGS: return array_text(key, member, text, size);
+	case CONF_GROUP: return "{ … }";
+	case CONF_LIST: return "( … )";
 	}
 	return "";
 }
@@ -191,14 +182,10 @@ bool conf_key_present(const struct conf_key *key, const void *member)
 {
 	switch (key->type) {
 	case CONF_STRING:
-	case CONF_NAME:
-		return *(const char *const *)member != NULL;
-	case CONF_ADDRESS:
-		return ((const struct ip_addr *)member)->family != 0;
-	case CONF_PREFIX:
-		return ((const struct conf_prefix *)member)->addr.family != 0;
-	default:
-		return true;
+	case CONF_NAME: return *(const char *const *)member != NULL;
+	case CONF_ADDRESS: return ((const struct ip_addr *)member)->family != 0;
+	case CONF_PREFIX: return ((const struct conf_prefix *)member)->addr.family != 0;
+	default: return true;
 	}
 }
 
@@ -245,27 +232,17 @@ bool conf_key_equal(const struct conf_key *key, const void *a, const void *b)
 	const struct conf_prefix *pa = a, *pb = b;
 
 	switch (key->type) {
-	case CONF_BOOL:
-		return *(const bool *)a == *(const bool *)b;
-	case CONF_INT:
-		return *(const int64_t *)a == *(const int64_t *)b;
-	case CONF_ENUM:
-		return *(const int *)a == *(const int *)b;
+	case CONF_BOOL: return *(const bool *)a == *(const bool *)b;
+	case CONF_INT: return *(const int64_t *)a == *(const int64_t *)b;
+	case CONF_ENUM: return *(const int *)a == *(const int *)b;
 	case CONF_STRING:
-	case CONF_NAME:
-		return string_equal(*(const char *const *)a, *(const char *const *)b);
-	case CONF_ADDRESS:
-		return address_equal(a, b);
-	case CONF_PREFIX:
-		return pa->len == pb->len && address_equal(&pa->addr, &pb->addr);
-	case CONF_INTS:
-		return ints_equal(a, b);
-	case CONF_STRINGS:
-		return strings_equal(a, b);
-	case CONF_GROUP:
-		return conf_equal(key->sub, a, b);
-	case CONF_LIST:
-		return lists_equal(key->sub, a, b);
+	case CONF_NAME: return string_equal(*(const char *const *)a, *(const char *const *)b);
+	case CONF_ADDRESS: return address_equal(a, b);
+	case CONF_PREFIX: return pa->len == pb->len && address_equal(&pa->addr, &pb->addr);
+	case CONF_INTS: return ints_equal(a, b);
+	case CONF_STRINGS: return strings_equal(a, b);
+	case CONF_GROUP: return conf_equal(key->sub, a, b);
+	case CONF_LIST: return lists_equal(key->sub, a, b);
 	}
 	return false;
 }

@@ -50,8 +50,12 @@ static const struct conf_schema *section_compose(struct conf_arena *arena, const
 		return NULL;
 	assert(!has_key(ops->schema, "name"));
 	keys[0] = (struct conf_key){
-		.name = "name", .type = CONF_NAME, .unique = true, .offset = ALIGNED(own),
-		.dflt = "default", .doc = "the instance's name, for chains: \"FUNCTION:NAME\"",
+		.name = "name",
+		.type = CONF_NAME,
+		.unique = true,
+		.offset = ALIGNED(own),
+		.dflt = "default",
+		.doc = "the instance's name, for chains: \"FUNCTION:NAME\"",
 	};
 	if (n)
 		memcpy(&keys[1], ops->schema->keys, n * sizeof(*keys));
@@ -74,7 +78,9 @@ const struct conf_schema *config_schema_compose(struct conf_arena *arena,
 	memcpy(keys, conf_file_schema.keys, n_keys * sizeof(*keys));
 	for (unsigned i = 0; i < n; i++) {
 		keys[n_keys + i] = (struct conf_key){
-			.name = ops[i]->name, .type = CONF_LIST, .doc = ops[i]->doc,
+			.name = ops[i]->name,
+			.type = CONF_LIST,
+			.doc = ops[i]->doc,
 			.offset = base + i * sizeof(struct conf_list),
 			.sub = section_compose(arena, ops[i]),
 		};
@@ -98,8 +104,8 @@ static struct config_file *file_new(const struct nf_ops *const *ops)
 	struct config_file *file = NULL;
 
 	if (arena)
-		file = conf_arena_alloc(arena, sizeof(*file) +
-						       count_ops(ops) * sizeof(file->sections[0]));
+		file = conf_arena_alloc(arena,
+					sizeof(*file) + count_ops(ops) * sizeof(file->sections[0]));
 	if (!file) {
 		conf_arena_free(arena);
 		return NULL;

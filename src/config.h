@@ -25,46 +25,46 @@ extern const char *const config_route_type_names[];
 
 struct workers_config {
 	struct conf_where where;
-	int64_t count;		/* 0: one per queue of the port with most, up to the CPUs there are */
-	struct conf_ints cpus;	/* empty: all allowed CPUs in order */
-	int poll;		/* enum poll_mode, default adaptive */
-	int64_t burst;		/* 1..64, default 64 */
-	int64_t spin_us;	/* adaptive: spin this long before sleeping; default 50 */
+	int64_t count; /* 0: one per queue of the port with most, up to the CPUs there are */
+	struct conf_ints cpus; /* empty: all allowed CPUs in order */
+	int poll;	       /* enum poll_mode, default adaptive */
+	int64_t burst;	       /* 1..64, default 64 */
+	int64_t spin_us;       /* adaptive: spin this long before sleeping; default 50 */
 };
 
 struct memory_config {
 	struct conf_where where;
-	int hugepages;		/* enum hugepages, default prefer */
-	int64_t frame_size;	/* 2048 (default) or 4096 */
-	int64_t frames;		/* 0: from ports, queues and rings */
+	int hugepages;	    /* enum hugepages, default prefer */
+	int64_t frame_size; /* 2048 (default) or 4096 */
+	int64_t frames;	    /* 0: from ports, queues and rings */
 };
 
 struct vlan_config { /* an item of a port's `interfaces` */
 	struct conf_where where;
 	const char *name;
-	int64_t vlan;		/* 1..4094 */
-	int64_t outer_vlan;	/* 802.1ad service tag, 0 none */
-	const char *device;	/* kernel device that carries the addresses; NULL: found by VLAN id */
+	int64_t vlan;	    /* 1..4094 */
+	int64_t outer_vlan; /* 802.1ad service tag, 0 none */
+	const char *device; /* kernel device that carries the addresses; NULL: found by VLAN id */
 };
 
 struct port_config {
 	struct conf_where where;
 	const char *name;
 	const char *device;
-	int mode;		/* enum port_mode, default auto */
-	int64_t queues;		/* 0: all that the device has */
-	int fallback;		/* enum port_fallback, default kernel */
-	bool spread;		/* spread packets of a port over the workers by flow hash */
-	int64_t rx_ring, tx_ring; /* descriptors, power of two, default 2048 */
+	int mode;		     /* enum port_mode, default auto */
+	int64_t queues;		     /* 0: all that the device has */
+	int fallback;		     /* enum port_fallback, default kernel */
+	bool spread;		     /* spread packets of a port over the workers by flow hash */
+	int64_t rx_ring, tx_ring;    /* descriptors, power of two, default 2048 */
 	struct conf_list interfaces; /* struct vlan_config */
 };
 
 struct route_config { /* static routes */
 	struct conf_where where;
-	struct conf_prefix to;	/* never multicast */
-	struct ip_addr via;	/* family 0: on-link, or a type other than unicast */
-	const char *interface;	/* name of a port or VLAN interface; NULL: found by `via` */
-	int type;		/* 0 unicast, 1 blackhole, 2 unreachable, 3 prohibit */
+	struct conf_prefix to; /* never multicast */
+	struct ip_addr via;    /* family 0: on-link, or a type other than unicast */
+	const char *interface; /* name of a port or VLAN interface; NULL: found by `via` */
+	int type;	       /* 0 unicast, 1 blackhole, 2 unreachable, 3 prohibit */
 	int64_t metric;
 };
 
@@ -77,8 +77,8 @@ struct chain_config {
 
 struct control_config {
 	struct conf_where where;
-	const char *socket;	/* default /run/visor/visor.sock */
-	const char *group;	/* default "visor" where it exists */
+	const char *socket; /* default /run/visor/visor.sock */
+	const char *group;  /* default "visor" where it exists */
 };
 
 struct routing_config {
@@ -90,7 +90,7 @@ struct routing_config {
 
 struct log_config {
 	struct conf_where where;
-	int level;		/* enum log_level */
+	int level; /* enum log_level */
 };
 
 /* One instance of a function: what the section's item was read into. */
@@ -168,10 +168,10 @@ enum conf_change_kind { CONF_ADDED, CONF_REMOVED, CONF_CHANGED };
 
 struct conf_change {
 	enum conf_change_kind kind;
-	const char *section;	   /* "ports", "workers", "router" */
-	const char *name;	   /* of the object: "wan"; what it holds where it has no name; NULL: a
+	const char *section; /* "ports", "workers", "router" */
+	const char *name;    /* of the object: "wan"; what it holds where it has no name; NULL: a
 				    * group */
-	const char *key;	   /* CONF_CHANGED: the key, one call each; otherwise NULL */
+	const char *key;     /* CONF_CHANGED: the key, one call each; otherwise NULL */
 	const void *before, *after; /* the object's struct; NULL: not there */
 };
 

@@ -35,10 +35,12 @@ static void claim(struct rules *r, unsigned chain, const char *const *ref)
 			      *ref, meant ? "; did you mean \"" : "", meant ? meant : "",
 			      meant ? "\"?" : "");
 	} else if (iface->in_chain) {
-		conf_error_at(r->errors, &c->where, ref,
-			      "chain: \"%s\" is in %s chain already, on line %d; expected one chain for "
-			      "each port", *ref, iface->in_chain == chain + 1 ? "this" : "another",
-			      iface->chain->line);
+		conf_error_at(
+			r->errors, &c->where, ref,
+			"chain: \"%s\" is in %s chain already, on line %d; expected one chain for "
+			"each port",
+			*ref, iface->in_chain == chain + 1 ? "this" : "another",
+			iface->chain->line);
 	} else {
 		iface->in_chain = chain + 1;
 		iface->chain = conf_errors_place_of(r->errors, ref);
@@ -73,10 +75,11 @@ static unsigned find_rest(struct rules *r)
 		if (r->chains[i].ports.n)
 			continue;
 		if (rest)
-			conf_error(r->errors, &r->chains[i].where,
-				   "chain: no \"ports\", and the chain on line %d has none either: only one "
-				   "chain can take all that others leave",
-				   r->chains[rest - 1].where.line);
+			conf_error(
+				r->errors, &r->chains[i].where,
+				"chain: no \"ports\", and the chain on line %d has none either: only one "
+				"chain can take all that others leave",
+				r->chains[rest - 1].where.line);
 		else
 			rest = i + 1;
 	}
@@ -98,9 +101,11 @@ static void fill_port(struct rules *r, const struct port_config *port, unsigned 
 	if (!iface->in_chain && rest)
 		append(r, iface, rest - 1);
 	if (!iface->in_chain && r->readable)
-		conf_error(r->errors, &port->where,
-			   "port \"%s\": it is in no chain, so that all its packets would be dropped; "
-			   "expected \"%s\" in the ports of a chain", port->name, port->name);
+		conf_error(
+			r->errors, &port->where,
+			"port \"%s\": it is in no chain, so that all its packets would be dropped; "
+			"expected \"%s\" in the ports of a chain",
+			port->name, port->name);
 	for (unsigned i = 0; i < port->interfaces.n && iface->in_chain; i++) {
 		vlan_iface = iface_of(r, vlans[i].name);
 		if (vlan_iface && !vlan_iface->in_chain)
@@ -210,9 +215,10 @@ static void function_resolve(struct rules *r, const struct chain_config *chain,
 	const char *meant;
 
 	if (!config_ref_split(*ref, name, instance)) {
-		conf_error_at(r->errors, &chain->where, ref,
-			      "chain: functions = \"%s\": expected \"FUNCTION\" or \"FUNCTION:INSTANCE\"",
-			      *ref);
+		conf_error_at(
+			r->errors, &chain->where, ref,
+			"chain: functions = \"%s\": expected \"FUNCTION\" or \"FUNCTION:INSTANCE\"",
+			*ref);
 		return;
 	}
 	while (r->file->ops[section] && strcmp(r->file->ops[section]->name, name))
@@ -241,8 +247,9 @@ static bool same_function(const char *a, const char *b)
 {
 	char name[2][32], instance[2][32];
 
-	return config_ref_split(a, name[0], instance[0]) && config_ref_split(b, name[1], instance[1]) &&
-	       !strcmp(name[0], name[1]) && !strcmp(instance[0], instance[1]);
+	return config_ref_split(a, name[0], instance[0]) &&
+	       config_ref_split(b, name[1], instance[1]) && !strcmp(name[0], name[1]) &&
+	       !strcmp(instance[0], instance[1]);
 }
 
 static void functions_resolve(struct rules *r, const struct chain_config *chain)
@@ -268,7 +275,9 @@ static void functions_resolve(struct rules *r, const struct chain_config *chain)
 
 void config_rules_chains(struct config_file *file, struct conf_errors *errors)
 {
-	struct rules r = { .file = file, .errors = errors, .chains = file->config.chains.item,
+	struct rules r = { .file = file,
+			   .errors = errors,
+			   .chains = file->config.chains.item,
 			   .n = file->config.chains.n };
 
 	if (!config_ifaces_collect(&r.ifaces, &file->config, errors)) {
@@ -321,11 +330,12 @@ static void instance_check(const struct config_file *file, const struct function
 	if (function->ops->check)
 		function->ops->check(function->conf, errors);
 	if (chains_readable(file, errors) && !is_used(file, name, function->name))
-		conf_error(errors, where,
-			   "%s \"%s\": it is in no chain, so that it would do nothing; expected \"%s%s%s\" "
-			   "in the functions of a chain", name, function->name, name,
-			   strcmp(function->name, "default") ? ":" : "",
-			   strcmp(function->name, "default") ? function->name : "");
+		conf_error(
+			errors, where,
+			"%s \"%s\": it is in no chain, so that it would do nothing; expected \"%s%s%s\" "
+			"in the functions of a chain",
+			name, function->name, name, strcmp(function->name, "default") ? ":" : "",
+			strcmp(function->name, "default") ? function->name : "");
 }
 
 void config_rules_functions(struct config_file *file, struct conf_errors *errors)
@@ -340,7 +350,8 @@ void config_rules_functions(struct config_file *file, struct conf_errors *errors
 		const struct conf_schema *schema = config_section_schema(file, i);
 
 		for (unsigned k = 0; k < file->sections[i].n; k++) {
-			struct function_config *function = &config->functions[config->n_functions++];
+			struct function_config *function =
+				&config->functions[config->n_functions++];
 
 			function->ops = file->ops[i];
 			function->conf = (const char *)file->sections[i].item + k * schema->size;

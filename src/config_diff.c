@@ -77,8 +77,8 @@ static void named_diff(struct diff *d, const struct conf_schema *schema, const s
 	}
 }
 
-static bool match(const struct conf_schema *schema, const void *filled, const struct conf_list *list,
-		  bool *taken, unsigned guess)
+static bool match(const struct conf_schema *schema, const void *filled,
+		  const struct conf_list *list, bool *taken, unsigned guess)
 {
 	for (unsigned n = 0; n < list->n; n++) {
 		unsigned i = (guess + n) % list->n;
@@ -104,7 +104,8 @@ static int unnamed_diff(struct diff *d, const struct conf_schema *schema,
 		if (!match(schema, old, after, taken, i))
 			report(d, CONF_REMOVED,
 			       conf_key_text(schema->keys, conf_member(schema->keys, old), text,
-					     sizeof(text)), NULL, old, NULL);
+					     sizeof(text)),
+			       NULL, old, NULL);
 	}
 	for (unsigned i = 0; i < after->n; i++) {
 		const void *new = item(schema, after, i);
@@ -112,7 +113,8 @@ static int unnamed_diff(struct diff *d, const struct conf_schema *schema,
 		if (!taken[i])
 			report(d, CONF_ADDED,
 			       conf_key_text(schema->keys, conf_member(schema->keys, new), text,
-					     sizeof(text)), NULL, NULL, new);
+					     sizeof(text)),
+			       NULL, NULL, new);
 	}
 	free(taken);
 	return 0;
@@ -121,7 +123,8 @@ static int unnamed_diff(struct diff *d, const struct conf_schema *schema,
 static int section_diff(struct diff *d, const struct conf_key *key, const void *before,
 			const void *after)
 {
-	const struct conf_key *name = key->type == CONF_LIST ? conf_schema_name_key(key->sub) : NULL;
+	const struct conf_key *name = key->type == CONF_LIST ? conf_schema_name_key(key->sub) :
+							       NULL;
 
 	d->section = key->name;
 	if (name)

@@ -43,7 +43,7 @@ void config_rules_functions(struct config_file *file, struct conf_errors *errors
 /* The names of all interfaces, sorted. */
 struct config_iface {
 	const char *name;
-	unsigned order; /* in the file */
+	unsigned order;			 /* in the file */
 	const struct conf_where *object; /* the struct */
 	const void *member;		 /* its name's */
 	const struct port_config *port;

@@ -32,9 +32,10 @@ static bool is_neighbour(const struct ip_addr *via)
 	       (via->family != 4 || via->addr.s6_addr[12] < 240);
 }
 
-__attribute__((format(printf, 4, 5)))
-static void mistake(const struct rules *rules, const struct route_config *route, const void *member,
-		    const char *format, ...)
+__attribute__((format(printf, 4, 5))) static void mistake(const struct rules *rules,
+							  const struct route_config *route,
+							  const void *member, const char *format,
+							  ...)
 {
 	char to[CONF_VALUE_TEXT], text[256];
 	va_list args;
@@ -57,13 +58,16 @@ static void via_check(const struct rules *rules, const struct route_config *rout
 	if (route->to.addr.family == 6 && via->family == 4)
 		mistake(rules, route, via,
 			"via = \"%s\": an IPv6 route needs an IPv6 next hop (IPv4 may go via IPv6, "
-			"not the other way round)", text);
+			"not the other way round)",
+			text);
 	else if (!is_neighbour(via))
-		mistake(rules, route, via, "via = \"%s\": no neighbour can have this address", text);
+		mistake(rules, route, via, "via = \"%s\": no neighbour can have this address",
+			text);
 	else if (via->family == 6 && IN6_IS_ADDR_LINKLOCAL(&via->addr) && !route->interface)
 		mistake(rules, route, via,
 			"via = \"%s\": a link-local address is known on its link only; expected "
-			"\"interface\" with it", text);
+			"\"interface\" with it",
+			text);
 }
 
 static void interface_check(const struct rules *rules, const struct route_config *route)
@@ -74,8 +78,9 @@ static void interface_check(const struct rules *rules, const struct route_config
 	    config_ifaces_find(rules->ifaces, route->interface))
 		return;
 	meant = config_ifaces_suggest(rules->ifaces, route->interface);
-	mistake(rules, route, &route->interface, "no port or interface \"%s\"%s%s%s", route->interface,
-		meant ? "; did you mean \"" : "", meant ? meant : "", meant ? "\"?" : "");
+	mistake(rules, route, &route->interface, "no port or interface \"%s\"%s%s%s",
+		route->interface, meant ? "; did you mean \"" : "", meant ? meant : "",
+		meant ? "\"?" : "");
 }
 
 static void type_check(const struct rules *rules, const struct route_config *route)
@@ -99,7 +104,8 @@ static int route_compare(const void *a, const void *b)
 {
 	const struct route_config *x = *(const struct route_config *const *)a;
 	const struct route_config *y = *(const struct route_config *const *)b;
-	int order = (x->to.addr.family > y->to.addr.family) - (x->to.addr.family < y->to.addr.family);
+	int order =
+		(x->to.addr.family > y->to.addr.family) - (x->to.addr.family < y->to.addr.family);
 
 	if (!order)
 		order = memcmp(&x->to.addr.addr, &y->to.addr.addr, sizeof(x->to.addr.addr));

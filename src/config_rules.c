@@ -21,9 +21,10 @@ static void device_check(const char *device, const struct conf_where *object, co
 	const char *quote = name ? "\"" : "";
 
 	if (device && !device_name_valid(device))
-		conf_error_at(errors, object, member,
-			      "%s%s%s%s%s: device = \"%s\": that cannot be the name of a network device",
-			      label, name ? " " : "", quote, name ? name : "", quote, device);
+		conf_error_at(
+			errors, object, member,
+			"%s%s%s%s%s: device = \"%s\": that cannot be the name of a network device",
+			label, name ? " " : "", quote, name ? name : "", quote, device);
 }
 
 static void ring_check(const struct port_config *port, const int64_t *ring, const char *key,
@@ -37,7 +38,8 @@ static void ring_check(const struct port_config *port, const int64_t *ring, cons
 		below *= 2;
 	conf_error_at(errors, &port->where, ring,
 		      "port \"%s\": %s = %" PRId64 ": expected a power of two, such as %" PRId64
-		      " or %" PRId64, port->name ? port->name : "", key, *ring, below, 2 * below);
+		      " or %" PRId64,
+		      port->name ? port->name : "", key, *ring, below, 2 * below);
 }
 
 static void vlans_check(const struct port_config *port, struct conf_errors *errors)
@@ -53,9 +55,11 @@ static void vlans_check(const struct port_config *port, struct conf_errors *erro
 			if (vlans[k].vlan != vlan->vlan || vlans[k].outer_vlan != vlan->outer_vlan)
 				continue;
 			conf_error_at(errors, &vlan->where, &vlan->vlan,
-				      "interface \"%s\": VLAN %" PRId64 " of port \"%s\" is interface "
-				      "\"%s\" already, on line %d", vlan->name ? vlan->name : "",
-				      vlan->vlan, port->name ? port->name : "",
+				      "interface \"%s\": VLAN %" PRId64
+				      " of port \"%s\" is interface "
+				      "\"%s\" already, on line %d",
+				      vlan->name ? vlan->name : "", vlan->vlan,
+				      port->name ? port->name : "",
 				      vlans[k].name ? vlans[k].name : "", vlans[k].where.line);
 			break;
 		}
@@ -85,22 +89,23 @@ static void devices_unique(const struct config_ifaces *ifaces, struct conf_error
 
 	for (unsigned i = 0; uses && i < ifaces->n; i++) {
 		const struct config_iface *iface = &ifaces->list[i];
-		const char *const *member =
-			iface->vlan ? &iface->vlan->device : &iface->port->device;
+		const char *const *member = iface->vlan ? &iface->vlan->device :
+							  &iface->port->device;
 
 		if (*member)
-			uses[n++] = (struct device_use){ *member, iface->name, iface->order,
-							iface->vlan != NULL, iface->object,
-							member };
+			uses[n++] = (struct device_use){ *member,	iface->name,
+							 iface->order,	iface->vlan != NULL,
+							 iface->object, member };
 	}
 	if (n)
 		qsort(uses, n, sizeof(*uses), device_compare);
 	for (unsigned i = 1; i < n; i++)
 		if (!strcmp(uses[i].device, uses[i - 1].device))
-			conf_error_at(errors, uses[i].object, uses[i].member,
-				      "%s \"%s\": device \"%s\" belongs to \"%s\" already, on line %d",
-				      uses[i].vlan ? "interface" : "port", uses[i].name, uses[i].device,
-				      uses[i - 1].name, uses[i - 1].object->line);
+			conf_error_at(
+				errors, uses[i].object, uses[i].member,
+				"%s \"%s\": device \"%s\" belongs to \"%s\" already, on line %d",
+				uses[i].vlan ? "interface" : "port", uses[i].name, uses[i].device,
+				uses[i - 1].name, uses[i - 1].object->line);
 	free(uses);
 }
 
@@ -113,10 +118,12 @@ static void names_unique(const struct config_ifaces *ifaces, struct conf_errors 
 		if (strcmp(a->name, b->name) || (!a->vlan && !b->vlan) ||
 		    (a->vlan && b->vlan && a->port == b->port))
 			continue;
-		conf_error_at(errors, b->object, b->member,
-			      "%s \"%s\": the %s on line %d has this name already; ports and interfaces "
-			      "share one set of names", b->vlan ? "interface" : "port", b->name,
-			      a->vlan ? "interface" : "port", a->object->line);
+		conf_error_at(
+			errors, b->object, b->member,
+			"%s \"%s\": the %s on line %d has this name already; ports and interfaces "
+			"share one set of names",
+			b->vlan ? "interface" : "port", b->name, a->vlan ? "interface" : "port",
+			a->object->line);
 	}
 }
 
@@ -138,7 +145,8 @@ static void ports_check(const struct config *config, struct conf_errors *errors)
 	}
 	if (ifaces.n > IFACE_MAX)
 		conf_error(errors, &config->where,
-			   "%u ports and interfaces; expected at most %d in all", ifaces.n, IFACE_MAX);
+			   "%u ports and interfaces; expected at most %d in all", ifaces.n,
+			   IFACE_MAX);
 	names_unique(&ifaces, errors);
 	devices_unique(&ifaces, errors);
 	config_ifaces_free(&ifaces);
@@ -155,14 +163,15 @@ static void workers_check(const struct workers_config *workers, struct conf_erro
 	else if (workers->count && cpus->n && workers->count != cpus->n)
 		conf_error_at(errors, &workers->where, cpus,
 			      "worker settings: cpus names %u CPU%s for count = %" PRId64
-			      " workers; expected one for each, or leave one of the keys out", cpus->n,
-			      cpus->n == 1 ? "" : "s", workers->count);
+			      " workers; expected one for each, or leave one of the keys out",
+			      cpus->n, cpus->n == 1 ? "" : "s", workers->count);
 	for (unsigned i = 0; i < cpus->n && i <= WORKERS_MAX; i++) {
 		for (unsigned k = 0; k < i; k++) {
 			if (cpus->value[k] != cpus->value[i])
 				continue;
 			conf_error_at(errors, &workers->where, &cpus->value[i],
-				      "worker settings: CPU %" PRId64 " is named twice", cpus->value[i]);
+				      "worker settings: CPU %" PRId64 " is named twice",
+				      cpus->value[i]);
 			break;
 		}
 	}
@@ -187,10 +196,11 @@ static void memory_check(const struct config *config, struct conf_errors *errors
 		need += (port->queues ? (uint64_t)port->queues : 1) * conf_frames_per_queue(port);
 	}
 	if (memory->frames && (uint64_t)memory->frames < need)
-		conf_error_at(errors, &memory->where, &memory->frames,
-			      "memory settings: frames = %" PRId64 ": expected at least %" PRIu64
-			      " for these ports, queues, rings and workers, or 0 to have them counted",
-			      memory->frames, need);
+		conf_error_at(
+			errors, &memory->where, &memory->frames,
+			"memory settings: frames = %" PRId64 ": expected at least %" PRIu64
+			" for these ports, queues, rings and workers, or 0 to have them counted",
+			memory->frames, need);
 }
 
 static void tables_check(const struct routing_config *routing, struct conf_errors *errors)
@@ -201,9 +211,11 @@ static void tables_check(const struct routing_config *routing, struct conf_error
 
 	for (unsigned i = 0; i < tables->n && n < 64; i++) {
 		if (conf_table_number(tables->value[i], &numbers[n])) {
-			conf_error_at(errors, &routing->where, &tables->value[i],
-				      "routing settings: no routing table \"%s\"; expected \"main\", a name "
-				      "of rt_tables, or a number such as \"100\"", tables->value[i]);
+			conf_error_at(
+				errors, &routing->where, &tables->value[i],
+				"routing settings: no routing table \"%s\"; expected \"main\", a name "
+				"of rt_tables, or a number such as \"100\"",
+				tables->value[i]);
 			continue;
 		}
 		for (unsigned k = 0; k < n; k++)
@@ -225,7 +237,9 @@ void config_rules_engine(struct config *config, struct conf_errors *errors)
 	memory_check(config, errors);
 	tables_check(&config->routing, errors);
 	if (control->socket && control->socket[0] != '/')
-		conf_error_at(errors, &control->where, &control->socket,
-			      "control settings: socket = \"%s\": expected a path from the root, such as "
-			      "\"/run/visor/visor.sock\"", control->socket);
+		conf_error_at(
+			errors, &control->where, &control->socket,
+			"control settings: socket = \"%s\": expected a path from the root, such as "
+			"\"/run/visor/visor.sock\"",
+			control->socket);
 }

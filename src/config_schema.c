@@ -7,16 +7,15 @@
 #include "config.h"
 #include "log.h"
 
-#define ENTRY(type_, strukt, member, ...)                                                          \
+#define ENTRY(type_, strukt, member, ...) \
 	.name = #member, .type = type_, .offset = offsetof(struct strukt, member), __VA_ARGS__
 
 const char *const config_poll_names[] = { "busy", "adaptive", "interrupt", NULL };
 const char *const config_port_mode_names[] = { "auto", "zerocopy", "copy", "generic", NULL };
 const char *const config_fallback_names[] = { "kernel", "drop", NULL };
 const char *const config_hugepages_names[] = { "prefer", "require", "off", NULL };
-const char *const config_route_type_names[] = {
-	"unicast", "blackhole", "unreachable", "prohibit", NULL
-};
+const char *const config_route_type_names[] = { "unicast", "blackhole", "unreachable", "prohibit",
+						NULL };
 
 static const struct conf_key workers_keys[] = {
 	{ ENTRY(CONF_INT, workers_config, count, .max = WORKERS_MAX, .dflt = "0",
@@ -30,16 +29,17 @@ static const struct conf_key workers_keys[] = {
 	{ ENTRY(CONF_INT, workers_config, burst, .min = 1, .max = 64, .dflt = "64",
 		.unit = "packets", .doc = "most packets taken from a queue at a time") },
 	{ ENTRY(CONF_INT, workers_config, spin_us, .max = 1000000, .dflt = "50",
-		.unit = "microseconds", .doc = "how long an adaptive worker spins before it sleeps") },
+		.unit = "microseconds",
+		.doc = "how long an adaptive worker spins before it sleeps") },
 	{ 0 }
 };
 
-static const struct conf_schema workers_schema = {
-	"worker settings", sizeof(struct workers_config), workers_keys
-};
+static const struct conf_schema workers_schema = { "worker settings", sizeof(struct workers_config),
+						   workers_keys };
 
 static const struct conf_key memory_keys[] = {
-	{ ENTRY(CONF_ENUM, memory_config, hugepages, .choices = config_hugepages_names, .dflt = "prefer",
+	{ ENTRY(CONF_ENUM, memory_config, hugepages, .choices = config_hugepages_names,
+		.dflt = "prefer",
 		.doc = "huge pages for packet memory: used where there are any (prefer), needed to "
 		       "start (require), not used (off)") },
 	{ ENTRY(CONF_INT, memory_config, frame_size, .min = 2048, .max = 4096, .dflt = "2048",
@@ -49,9 +49,8 @@ static const struct conf_key memory_keys[] = {
 	{ 0 }
 };
 
-static const struct conf_schema memory_schema = {
-	"memory settings", sizeof(struct memory_config), memory_keys
-};
+static const struct conf_schema memory_schema = { "memory settings", sizeof(struct memory_config),
+						  memory_keys };
 
 static const struct conf_key vlan_keys[] = {
 	{ ENTRY(CONF_NAME, vlan_config, name, .required = true, .unique = true,
@@ -66,9 +65,8 @@ static const struct conf_key vlan_keys[] = {
 	{ 0 }
 };
 
-static const struct conf_schema vlan_schema = {
-	"interface", sizeof(struct vlan_config), vlan_keys
-};
+static const struct conf_schema vlan_schema = { "interface", sizeof(struct vlan_config),
+						vlan_keys };
 
 static const struct conf_key port_keys[] = {
 	{ ENTRY(CONF_NAME, port_config, name, .required = true, .unique = true,
@@ -81,12 +79,14 @@ static const struct conf_key port_keys[] = {
 	{ ENTRY(CONF_INT, port_config, queues, .max = 256, .dflt = "0",
 		.doc = "receive queues to serve; 0: all that the device has. Packets that the "
 		       "device puts into others take the fallback") },
-	{ ENTRY(CONF_ENUM, port_config, fallback, .choices = config_fallback_names, .dflt = "kernel",
+	{ ENTRY(CONF_ENUM, port_config, fallback, .choices = config_fallback_names,
+		.dflt = "kernel",
 		.doc = "who gets the traffic while visord is not there: the kernel, or nobody (drop)") },
 	{ ENTRY(CONF_BOOL, port_config, spread, .dflt = "false",
 		.doc = "spread the packets over all workers by flow, for a device with few queues") },
 	{ ENTRY(CONF_INT, port_config, rx_ring, .min = 64, .max = 32768, .dflt = "2048",
-		.unit = "descriptors", .doc = "size of each receive and fill ring, a power of two") },
+		.unit = "descriptors",
+		.doc = "size of each receive and fill ring, a power of two") },
 	{ ENTRY(CONF_INT, port_config, tx_ring, .min = 64, .max = 32768, .dflt = "2048",
 		.unit = "descriptors",
 		.doc = "size of each transmit and completion ring, a power of two") },
@@ -107,7 +107,8 @@ static const struct conf_key route_keys[] = {
 	{ ENTRY(CONF_NAME, route_config, interface,
 		.doc = "the port or VLAN interface to leave by; none given: the one that reaches the "
 		       "next hop") },
-	{ ENTRY(CONF_ENUM, route_config, type, .choices = config_route_type_names, .dflt = "unicast",
+	{ ENTRY(CONF_ENUM, route_config, type, .choices = config_route_type_names,
+		.dflt = "unicast",
 		.doc = "forward (unicast), drop silently (blackhole), or drop with an ICMP error "
 		       "(unreachable, prohibit)") },
 	{ ENTRY(CONF_INT, route_config, metric, .max = UINT32_MAX, .dflt = "0",
@@ -116,9 +117,7 @@ static const struct conf_key route_keys[] = {
 	{ 0 }
 };
 
-static const struct conf_schema route_schema = {
-	"route", sizeof(struct route_config), route_keys
-};
+static const struct conf_schema route_schema = { "route", sizeof(struct route_config), route_keys };
 
 static const struct conf_key chain_keys[] = {
 	{ ENTRY(CONF_STRINGS, chain_config, ports,
@@ -132,9 +131,7 @@ static const struct conf_key chain_keys[] = {
 	{ 0 }
 };
 
-static const struct conf_schema chain_schema = {
-	"chain", sizeof(struct chain_config), chain_keys
-};
+static const struct conf_schema chain_schema = { "chain", sizeof(struct chain_config), chain_keys };
 
 static const struct conf_key control_keys[] = {
 	{ ENTRY(CONF_STRING, control_config, socket, .max = 107, .dflt = "/run/visor/visor.sock",
@@ -144,9 +141,8 @@ static const struct conf_key control_keys[] = {
 	{ 0 }
 };
 
-static const struct conf_schema control_schema = {
-	"control settings", sizeof(struct control_config), control_keys
-};
+static const struct conf_schema control_schema = { "control settings",
+						   sizeof(struct control_config), control_keys };
 
 static const struct conf_key routing_keys[] = {
 	{ ENTRY(CONF_STRINGS, routing_config, tables, .min = 1, .max = 64, .dflt = "main",
@@ -160,9 +156,8 @@ static const struct conf_key routing_keys[] = {
 	{ 0 }
 };
 
-static const struct conf_schema routing_schema = {
-	"routing settings", sizeof(struct routing_config), routing_keys
-};
+static const struct conf_schema routing_schema = { "routing settings",
+						   sizeof(struct routing_config), routing_keys };
 
 static const struct conf_key log_keys[] = {
 	{ ENTRY(CONF_ENUM, log_config, level, .choices = log_level_names, .dflt = "info",
@@ -170,9 +165,8 @@ static const struct conf_key log_keys[] = {
 	{ 0 }
 };
 
-static const struct conf_schema log_schema = {
-	"log settings", sizeof(struct log_config), log_keys
-};
+static const struct conf_schema log_schema = { "log settings", sizeof(struct log_config),
+					       log_keys };
 
 static const struct conf_key file_keys[] = {
 	{ ENTRY(CONF_LIST, config, ports, .required = true, .min = 1, .max = PORT_MAX,

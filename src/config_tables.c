@@ -10,10 +10,8 @@
 #include <string.h>
 
 static const char *const patterns[] = {
-	"/etc/iproute2/rt_tables",
-	"/etc/iproute2/rt_tables.d/*.conf",
-	"/usr/share/iproute2/rt_tables",
-	"/usr/share/iproute2/rt_tables.d/*.conf",
+	"/etc/iproute2/rt_tables",	 "/etc/iproute2/rt_tables.d/*.conf",
+	"/usr/share/iproute2/rt_tables", "/usr/share/iproute2/rt_tables.d/*.conf",
 	"/usr/lib/iproute2/rt_tables",
 };
 
@@ -70,7 +68,9 @@ int conf_table_number(const char *name, uint32_t *number)
 		const char *name;
 		uint32_t number;
 	} always[] = {
-		{ "main", RT_TABLE_MAIN }, { "local", RT_TABLE_LOCAL }, { "default", RT_TABLE_DEFAULT },
+		{ "main", RT_TABLE_MAIN },
+		{ "local", RT_TABLE_LOCAL },
+		{ "default", RT_TABLE_DEFAULT },
 	};
 	int err;
 

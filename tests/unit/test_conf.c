@@ -47,42 +47,78 @@ struct sample {
 
 static const char *const colours[] = { "red", "green", "blue", NULL };
 
-static const struct conf_key inner_keys[] = {
-	{ .name = "name", .type = CONF_NAME, .offset = offsetof(struct inner, name), .required = true,
-	  .unique = true, .doc = "its name" },
-	{ .name = "weight", .type = CONF_INT, .offset = offsetof(struct inner, weight), .min = 1,
-	  .max = 100, .dflt = "10", .doc = "its weight" },
-	{ 0 }
-};
+static const struct conf_key inner_keys[] = { { .name = "name",
+						.type = CONF_NAME,
+						.offset = offsetof(struct inner, name),
+						.required = true,
+						.unique = true,
+						.doc = "its name" },
+					      { .name = "weight",
+						.type = CONF_INT,
+						.offset = offsetof(struct inner, weight),
+						.min = 1,
+						.max = 100,
+						.dflt = "10",
+						.doc = "its weight" },
+					      { 0 } };
 static const struct conf_schema inner_schema = { "inner", sizeof(struct inner), inner_keys };
 
-static const struct conf_key limits_keys[] = {
-	{ .name = "rate", .type = CONF_INT, .offset = offsetof(struct limits, rate), .min = -5,
-	  .max = INT64_MAX, .dflt = "-5", .unit = "bytes", .doc = "most" },
-	{ .name = "hard", .type = CONF_BOOL, .offset = offsetof(struct limits, hard), .dflt = "true",
-	  .doc = "no more than that" },
-	{ 0 }
-};
+static const struct conf_key limits_keys[] = { { .name = "rate",
+						 .type = CONF_INT,
+						 .offset = offsetof(struct limits, rate),
+						 .min = -5,
+						 .max = INT64_MAX,
+						 .dflt = "-5",
+						 .unit = "bytes",
+						 .doc = "most" },
+					       { .name = "hard",
+						 .type = CONF_BOOL,
+						 .offset = offsetof(struct limits, hard),
+						 .dflt = "true",
+						 .doc = "no more than that" },
+					       { 0 } };
 static const struct conf_schema limits_schema = { "limits", sizeof(struct limits), limits_keys };
 
 static const struct conf_key sample_keys[] = {
 	{ .name = "on", .type = CONF_BOOL, .offset = offsetof(struct sample, on), .dflt = "true" },
-	{ .name = "count", .type = CONF_INT, .offset = offsetof(struct sample, count), .max = INT64_MAX,
+	{ .name = "count",
+	  .type = CONF_INT,
+	  .offset = offsetof(struct sample, count),
+	  .max = INT64_MAX,
 	  .dflt = "5000000000" },
 	{ .name = "text", .type = CONF_STRING, .offset = offsetof(struct sample, text), .max = 8 },
-	{ .name = "colour", .type = CONF_ENUM, .offset = offsetof(struct sample, colour),
-	  .choices = colours, .dflt = "green" },
-	{ .name = "address", .type = CONF_ADDRESS, .offset = offsetof(struct sample, address),
+	{ .name = "colour",
+	  .type = CONF_ENUM,
+	  .offset = offsetof(struct sample, colour),
+	  .choices = colours,
+	  .dflt = "green" },
+	{ .name = "address",
+	  .type = CONF_ADDRESS,
+	  .offset = offsetof(struct sample, address),
 	  .dflt = "192.0.2.7" },
-	{ .name = "prefix", .type = CONF_PREFIX, .offset = offsetof(struct sample, prefix),
+	{ .name = "prefix",
+	  .type = CONF_PREFIX,
+	  .offset = offsetof(struct sample, prefix),
 	  .dflt = "2001:db8::/32" },
-	{ .name = "ints", .type = CONF_INTS, .offset = offsetof(struct sample, ints), .min = -9,
-	  .max = 9, .dflt = "1, -2, 3" },
-	{ .name = "strings", .type = CONF_STRINGS, .offset = offsetof(struct sample, strings),
-	  .max = 3, .dflt = "a, b" },
-	{ .name = "limits", .type = CONF_GROUP, .offset = offsetof(struct sample, limits),
+	{ .name = "ints",
+	  .type = CONF_INTS,
+	  .offset = offsetof(struct sample, ints),
+	  .min = -9,
+	  .max = 9,
+	  .dflt = "1, -2, 3" },
+	{ .name = "strings",
+	  .type = CONF_STRINGS,
+	  .offset = offsetof(struct sample, strings),
+	  .max = 3,
+	  .dflt = "a, b" },
+	{ .name = "limits",
+	  .type = CONF_GROUP,
+	  .offset = offsetof(struct sample, limits),
 	  .sub = &limits_schema },
-	{ .name = "list", .type = CONF_LIST, .offset = offsetof(struct sample, list), .max = 3,
+	{ .name = "list",
+	  .type = CONF_LIST,
+	  .offset = offsetof(struct sample, list),
+	  .max = 3,
 	  .sub = &inner_schema },
 	{ 0 }
 };
@@ -123,7 +159,8 @@ static void assert_refused(const char *text, const char *message)
 static void assert_guards(const struct sample *s)
 {
 	assert_int_equal(s->guard0 | s->guard1 | s->guard2 | s->guard3 | s->guard4 | s->guard5 |
-				 s->guard6, 0);
+				 s->guard6,
+			 0);
 }
 
 static const struct inner *inner(const struct sample *s, unsigned i)
@@ -235,7 +272,8 @@ static void a_prefix_may_have_any_length(void **state)
 		assert_true(conf_prefix_parse(text, &prefix, &host_bits));
 		assert_int_equal(host_bits, len < 32);
 		for (unsigned bit = 0; bit < 32; bit++)
-			assert_int_equal(prefix.addr.addr.s6_addr[12 + bit / 8] >> (7 - bit % 8) & 1,
+			assert_int_equal(prefix.addr.addr.s6_addr[12 + bit / 8] >> (7 - bit % 8) &
+						 1,
 					 bit < len);
 		assert_int_equal(prefix.addr.addr.s6_addr[11], 0xff);
 	}
@@ -270,7 +308,8 @@ static void mistakes_name_place_value_and_expectation(void **state)
 	assert_refused("ints = [ 1,\n2,\n10 ];", "sample:3: sample: ints = 10: expected -9 to 9");
 	assert_refused("strings = [ \"a\", \"b\", \"c\", \"d\" ];",
 		       "sample:1: sample: strings = [ … ]: expected at most 3 values, found 4");
-	assert_refused("colour = \"gren\";", "sample:1: sample: colour = \"gren\": expected \"red\", "
+	assert_refused("colour = \"gren\";",
+		       "sample:1: sample: colour = \"gren\": expected \"red\", "
 		       "\"green\" or \"blue\"; did you mean \"green\"?");
 	assert_refused("list = ( { name = \"a\"; },\n{ name = \"a\"; } );",
 		       "sample:2: inner \"a\": another inner has this name already, on line 1");
@@ -297,9 +336,11 @@ static void all_mistakes_come_in_the_order_of_lines(void **state)
 {
 	struct conf_errors *errors = conf_errors_new();
 
-	assert_null(conf_struct_parse(&sample_schema,
-				      "colour = \"x\";\nlist = ( { },\n { name = \"\"; } );\nno = 1;\n"
-				      "on = \"yes\";", errors));
+	assert_null(
+		conf_struct_parse(&sample_schema,
+				  "colour = \"x\";\nlist = ( { },\n { name = \"\"; } );\nno = 1;\n"
+				  "on = \"yes\";",
+				  errors));
 	assert_int_equal(conf_errors_count(errors), 5);
 	for (unsigned i = 0; i < 5; i++)
 		assert_int_equal(atoi(conf_errors_get(errors, i) + strlen("sample:")), i + 1);
@@ -390,12 +431,13 @@ static void json_has_every_value(void **state)
 	json_t *json = conf_struct_json(&sample_schema, s);
 	char *text = json_dumps(json, JSON_COMPACT);
 
-	assert_string_equal(text,
-			    "{\"on\":false,\"count\":9223372036854775807,\"text\":\"a\\\"b\\\\\\n\","
-			    "\"colour\":\"blue\",\"address\":\"2001:db8::1\",\"prefix\":\"10.0.0.0/8\","
-			    "\"ints\":[-9,0,9],\"strings\":[\"x\",\"y y\"],"
-			    "\"limits\":{\"rate\":7,\"hard\":false},"
-			    "\"list\":[{\"name\":\"one\",\"weight\":10},{\"name\":\"two\",\"weight\":3}]}");
+	assert_string_equal(
+		text,
+		"{\"on\":false,\"count\":9223372036854775807,\"text\":\"a\\\"b\\\\\\n\","
+		"\"colour\":\"blue\",\"address\":\"2001:db8::1\",\"prefix\":\"10.0.0.0/8\","
+		"\"ints\":[-9,0,9],\"strings\":[\"x\",\"y y\"],"
+		"\"limits\":{\"rate\":7,\"hard\":false},"
+		"\"list\":[{\"name\":\"one\",\"weight\":10},{\"name\":\"two\",\"weight\":3}]}");
 	free(text);
 	json_decref(json);
 	conf_struct_free(s);

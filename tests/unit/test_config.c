@@ -20,13 +20,19 @@ struct wall_conf {
 	char odd; /* the name that the engine puts behind must be aligned all the same */
 };
 
-static const struct conf_key wall_keys[] = {
-	{ .name = "low", .type = CONF_INT, .offset = offsetof(struct wall_conf, low), .max = 100,
-	  .dflt = "1", .doc = "from" },
-	{ .name = "high", .type = CONF_INT, .offset = offsetof(struct wall_conf, high), .max = 100,
-	  .dflt = "9", .doc = "to" },
-	{ 0 }
-};
+static const struct conf_key wall_keys[] = { { .name = "low",
+					       .type = CONF_INT,
+					       .offset = offsetof(struct wall_conf, low),
+					       .max = 100,
+					       .dflt = "1",
+					       .doc = "from" },
+					     { .name = "high",
+					       .type = CONF_INT,
+					       .offset = offsetof(struct wall_conf, high),
+					       .max = 100,
+					       .dflt = "9",
+					       .doc = "to" },
+					     { 0 } };
 static const struct conf_schema wall_schema = { "wall", sizeof(struct wall_conf), wall_keys };
 
 static void wall_check(const void *conf, struct conf_errors *errors)
@@ -42,23 +48,28 @@ struct gate_conf {
 	struct ip_addr address;
 };
 
-static const struct conf_key gate_keys[] = {
-	{ .name = "address", .type = CONF_ADDRESS, .offset = offsetof(struct gate_conf, address),
-	  .required = true, .doc = "where it stands" },
-	{ 0 }
-};
+static const struct conf_key gate_keys[] = { { .name = "address",
+					       .type = CONF_ADDRESS,
+					       .offset = offsetof(struct gate_conf, address),
+					       .required = true,
+					       .doc = "where it stands" },
+					     { 0 } };
 static const struct conf_schema gate_schema = { "gate", sizeof(struct gate_conf), gate_keys };
 
-static const struct nf_ops wall = { .abi = NF_ABI, .name = "wall", .doc = "keeps out",
-				    .schema = &wall_schema, .check = wall_check };
-static const struct nf_ops gate = { .abi = NF_ABI, .name = "gate", .doc = "lets in",
-				    .schema = &gate_schema };
+static const struct nf_ops wall = { .abi = NF_ABI,
+				    .name = "wall",
+				    .doc = "keeps out",
+				    .schema = &wall_schema,
+				    .check = wall_check };
+static const struct nf_ops gate = {
+	.abi = NF_ABI, .name = "gate", .doc = "lets in", .schema = &gate_schema
+};
 static const struct nf_ops plain = { .abi = NF_ABI, .name = "plain", .doc = "has no keys" };
 static const struct nf_ops router = { .abi = NF_ABI, .name = "router", .doc = "as the examples" };
 static const struct nf_ops *const functions[] = { &wall, &gate, &plain, NULL };
 
-#define PORTS                                                                                      \
-	"ports = ( { name = \"wan\"; device = \"eth0\"; },\n"                                        \
+#define PORTS                                                 \
+	"ports = ( { name = \"wan\"; device = \"eth0\"; },\n" \
 	"{ name = \"lan\"; device = \"eth1\"; interfaces = ( { name = \"v\"; vlan = 7; } ); } );\n"
 
 static char path[] = "/tmp/visor-test-XXXXXX";
@@ -121,7 +132,7 @@ static void a_chain_without_ports_takes_all(void **state)
 static void a_chain_without_ports_takes_what_others_leave(void **state)
 {
 	struct config *config = read_ok(PORTS "chains = ( { functions = \"plain\"; },"
-					"{ ports = \"lan\"; functions = \"plain\"; } );");
+					      "{ ports = \"lan\"; functions = \"plain\"; } );");
 
 	assert_chain(config, 0, (const char *const[]){ "wan", NULL });
 	assert_chain(config, 1, (const char *const[]){ "lan", "v", NULL });
@@ -131,8 +142,8 @@ static void a_chain_without_ports_takes_what_others_leave(void **state)
 static void a_vlan_that_a_chain_names_leaves_its_port(void **state)
 {
 	struct config *config = read_ok(PORTS "chains = ( { ports = [ \"lan\", \"wan\" ];"
-					"functions = \"plain\"; },"
-					"{ ports = \"v\"; functions = \"plain\"; } );");
+					      "functions = \"plain\"; },"
+					      "{ ports = \"v\"; functions = \"plain\"; } );");
 
 	assert_chain(config, 0, (const char *const[]){ "lan", "wan", NULL });
 	assert_chain(config, 1, (const char *const[]){ "v", NULL });
@@ -178,7 +189,7 @@ static void the_default_stands_beside_named_instances(void **state)
 static void a_section_without_a_name_is_the_default(void **state)
 {
 	struct config *config = read_ok(PORTS "wall = { high = 50; };\n"
-					"chains = { functions = \"wall:default\"; };");
+					      "chains = { functions = \"wall:default\"; };");
 
 	assert_int_equal(config->n_functions, 1);
 	assert_int_equal(((const struct wall_conf *)conf_function(config, "wall")->conf)->high, 50);
@@ -187,7 +198,8 @@ static void a_section_without_a_name_is_the_default(void **state)
 
 static void a_functions_own_rules_are_asked(void **state)
 {
-	assert_refused(PORTS "wall = { low = 20;\nhigh = 10; };\nchains = { functions = \"wall\"; };",
+	assert_refused(PORTS
+		       "wall = { low = 20;\nhigh = 10; };\nchains = { functions = \"wall\"; };",
 		       ":4: wall: high is below low");
 	assert_refused(PORTS "wall = { low = 20; };\nchains = { functions = \"wall\"; };",
 		       ":3: wall: high is below low");
@@ -196,7 +208,8 @@ static void a_functions_own_rules_are_asked(void **state)
 /* It would judge values that are not the file's. */
 static void a_functions_rules_are_not_asked_about_what_was_refused(void **state)
 {
-	assert_refused(PORTS "wall = { low = 20; high = 101; };\nchains = { functions = \"wall\"; };",
+	assert_refused(PORTS
+		       "wall = { low = 20; high = 101; };\nchains = { functions = \"wall\"; };",
 		       ":3: wall: high = 101: expected 0 to 100");
 }
 
@@ -208,7 +221,8 @@ static void a_function_that_needs_a_section_says_so(void **state)
 
 static void an_instance_in_no_chain_is_a_mistake(void **state)
 {
-	assert_refused(PORTS "wall = ( { }, { name = \"x\"; } );\nchains = { functions = \"wall\"; };",
+	assert_refused(PORTS
+		       "wall = ( { }, { name = \"x\"; } );\nchains = { functions = \"wall\"; };",
 		       ":3: wall \"x\": it is in no chain, so that it would do nothing; expected "
 		       "\"wall:x\" in the functions of a chain");
 }
@@ -232,25 +246,27 @@ static void what_is_printed_reads_to_the_same(void **state)
 {
 	assert_round_trip(read_ok(PORTS "chains = { functions = \"plain\"; };"));
 	assert_round_trip(read_ok(
-		PORTS "wall = ( { name = \"a\"; high = 50; }, { low = 4; } );"
-		      "gate = { address = \"2001:db8::1\"; };"
-		      "chains = ( { ports = \"v\"; functions = [ \"wall:a\", \"gate\" ]; },"
-		      "{ functions = \"wall\"; } );"
-		      "routes = ( { to = \"0.0.0.0/0\"; via = \"fe80::1\"; interface = \"v\"; metric = "
-		      "4294967295; }, { to = \"10.0.0.0/8\"; type = \"prohibit\"; } );"
-		      "workers = { cpus = [ 3, 1 ]; poll = \"busy\"; }; log = { level = \"debug\"; };"
-		      "control = { socket = \"/run/a \\\"b\\\"\"; };"));
+		PORTS
+		"wall = ( { name = \"a\"; high = 50; }, { low = 4; } );"
+		"gate = { address = \"2001:db8::1\"; };"
+		"chains = ( { ports = \"v\"; functions = [ \"wall:a\", \"gate\" ]; },"
+		"{ functions = \"wall\"; } );"
+		"routes = ( { to = \"0.0.0.0/0\"; via = \"fe80::1\"; interface = \"v\"; metric = "
+		"4294967295; }, { to = \"10.0.0.0/8\"; type = \"prohibit\"; } );"
+		"workers = { cpus = [ 3, 1 ]; poll = \"busy\"; }; log = { level = \"debug\"; };"
+		"control = { socket = \"/run/a \\\"b\\\"\"; };"));
 }
 
 static void examples_print_and_read_to_the_same(void **state)
 {
 	static const char *const examples[] = { "config/router.cfg", "config/vlan.cfg",
 						"config/static-routes.cfg", "config/full.cfg" };
-	static const struct conf_key keys[] = {
-		{ .name = "redirects", .type = CONF_BOOL, .offset = offsetof(struct wall_conf, odd),
-		  .dflt = "true", .doc = "" },
-		{ 0 }
-	};
+	static const struct conf_key keys[] = { { .name = "redirects",
+						  .type = CONF_BOOL,
+						  .offset = offsetof(struct wall_conf, odd),
+						  .dflt = "true",
+						  .doc = "" },
+						{ 0 } };
 	static const struct conf_schema schema = { "router", sizeof(struct wall_conf), keys };
 	struct nf_ops ops = router;
 	const struct nf_ops *const list[] = { &ops, NULL };
@@ -283,10 +299,11 @@ static void json_holds_functions_and_defaults(void **state)
 	struct config *config = read_ok(PORTS "chains = { functions = \"wall\"; };");
 	json_t *json = conf_json(config), *wall_json = json_object_get(json, "wall");
 
-	assert_string_equal(json_string_value(json_object_get(json_array_get(wall_json, 0), "name")),
-			    "default");
-	assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "workers"), "burst")),
-			 64);
+	assert_string_equal(
+		json_string_value(json_object_get(json_array_get(wall_json, 0), "name")),
+		"default");
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(json, "workers"), "burst")), 64);
 	assert_int_equal(json_array_size(json_object_get(json, "ports")), 2);
 	json_decref(json);
 	conf_free(config);
@@ -335,13 +352,13 @@ static void what_changed_is_named(void **state)
 		       "ports = ( { name = \"lan\"; device = \"eth1\"; queues = 2; spread = true;"
 		       "interfaces = { name = \"v\"; vlan = 7; }; },"
 		       "{ name = \"dmz\"; device = \"eth2\"; } );" CHAIN,
-		       (const char *const[]){ "-ports wan", "~ports lan.queues", "~ports lan.spread",
-					      "+ports dmz", "-chains wan, lan, v", "+chains lan, v, dmz",
-					      NULL });
+		       (const char *const[]){ "-ports wan", "~ports lan.queues",
+					      "~ports lan.spread", "+ports dmz",
+					      "-chains wan, lan, v", "+chains lan, v, dmz", NULL });
 	assert_changes(PORTS CHAIN "workers = { poll = \"busy\"; };",
 		       PORTS CHAIN "workers = { burst = 32; spin_us = 0; };",
-		       (const char *const[]){ "~workers .poll", "~workers .burst", "~workers .spin_us",
-					      NULL });
+		       (const char *const[]){ "~workers .poll", "~workers .burst",
+					      "~workers .spin_us", NULL });
 }
 
 static void changed_functions_are_named_by_instance(void **state)
@@ -357,11 +374,12 @@ static void changed_functions_are_named_by_instance(void **state)
 
 static void routes_are_compared_without_their_order(void **state)
 {
-	assert_changes(PORTS CHAIN "routes = ( " ROUTE("10.1.0.0/16", "192.0.2.1") ", "
-		       ROUTE("10.2.0.0/16", "192.0.2.1") ", " ROUTE("10.3.0.0/16", "192.0.2.1") ");",
-		       PORTS CHAIN "routes = ( " ROUTE("10.3.0.0/16", "192.0.2.1") ", "
-		       ROUTE("10.1.0.0/16", "192.0.2.1") ", " ROUTE("10.2.0.0/16", "192.0.2.2") ");",
-		       (const char *const[]){ "-routes 10.2.0.0/16", "+routes 10.2.0.0/16", NULL });
+	assert_changes(
+		PORTS CHAIN "routes = ( " ROUTE("10.1.0.0/16", "192.0.2.1") ", " ROUTE(
+			"10.2.0.0/16", "192.0.2.1") ", " ROUTE("10.3.0.0/16", "192.0.2.1") ");",
+		PORTS CHAIN "routes = ( " ROUTE("10.3.0.0/16", "192.0.2.1") ", " ROUTE(
+			"10.1.0.0/16", "192.0.2.1") ", " ROUTE("10.2.0.0/16", "192.0.2.2") ");",
+		(const char *const[]){ "-routes 10.2.0.0/16", "+routes 10.2.0.0/16", NULL });
 }
 
 static void tables_have_numbers_and_names(void **state)
