@@ -49,7 +49,7 @@ struct control {
 	struct event_base *base;
 	struct control_socket sock;
 	struct event *acceptor, *resume;
-	TAILQ_HEAD(, client) clients;
+	TAILQ_HEAD(client_list, client) clients;
 	unsigned n_clients, n_commands;
 	struct control_command *commands;
 	struct timeval patience;

@@ -200,22 +200,18 @@ static enum outcome watch(const struct command *command, const struct options *o
 
 		if (!out)
 			err(OUTCOME_REFUSED, "watch");
-		if (terminal && !first)
-			fputs("\033[H\033[2J", stdout);
-		fflush(stdout);
 		outcome = ask(command, options, operands, args, style, out);
 		fclose(out);
 		if (outcome && (first || outcome != OUTCOME_UNREACHABLE)) {
 			free(picture);
 			return outcome;
 		}
-		if (terminal) {
-			if (!outcome)
-				fputs("\033[H\033[2J", stdout);
+		if (terminal && !outcome) {
+			fputs("\033[H\033[2J", stdout);
 			print_heading(command, options->watch_s, style);
 		}
 		fwrite(picture, 1, len, stdout);
-		if (!terminal && !options->json)
+		if (!terminal && !options->json && !outcome)
 			fputc('\n', stdout);
 		free(picture);
 		outcome = finish(OUTCOME_OK);

@@ -217,9 +217,10 @@ static void explain_refusal(const json_t *answer)
 	json_t *item;
 	size_t i;
 
-	json_array_foreach(errors, i, item)
+	json_array_foreach(errors, i, item) {
 		if (json_is_string(item))
 			fprintf(stderr, "%s\n", json_string_value(item));
+	}
 	fprintf(stderr, "visorctl: %s\n", error ? error : "the daemon refused without saying why");
 }
 

@@ -102,11 +102,12 @@ static void queues_table(const json_t *ports, const struct style *style, FILE *o
 	json_t *port, *queue;
 	size_t p, q, rows = 0;
 
-	json_array_foreach(ports, p, port)
+	json_array_foreach(ports, p, port) {
 		json_array_foreach(json_object_get(port, "queues"), q, queue) {
 			queue_row(table, style, port, queue);
 			rows++;
 		}
+	}
 	if (rows)
 		fputc('\n', out);
 	table_print(table, style, true, out);
@@ -150,8 +151,9 @@ void view_ports(const json_t *result, const struct style *style, FILE *out)
 	}
 	ports_table(result, style, out);
 	queues_table(result, style, out);
-	json_array_foreach(result, i, port)
+	json_array_foreach(result, i, port) {
 		queue_notes(port, style, out);
+	}
 }
 
 static void memory_line(const json_t *memory, const struct style *style, FILE *out)

@@ -64,9 +64,10 @@ static bool any_unused(const json_t *routes)
 	json_t *route;
 	size_t i;
 
-	json_array_foreach(routes, i, route)
+	json_array_foreach(routes, i, route) {
 		if (!is_used(route))
 			return true;
+	}
 	return false;
 }
 
@@ -90,8 +91,9 @@ static void routes_table(const json_t *routes, const struct style *style, FILE *
 	json_t *route;
 	size_t i;
 
-	json_array_foreach(routes, i, route)
+	json_array_foreach(routes, i, route) {
 		route_row(table, route, mark);
+	}
 	table_print(table, style, true, out);
 	table_free(table);
 }
