@@ -13,7 +13,8 @@
 
 #include "neighbour_wait.h"
 
-#define HANDOVER_RING 2048
+#define HANDOVER_RING_MAX 4096 /* 256 KiB, for each pair of workers */
+#define HANDOVER_RING_MIN 512
 #define QUESTION_RING 512
 #define SLEEP_MAX_NS 1000000000ull
 #define POLL_FDS_MAX 257
@@ -154,6 +155,16 @@ static void *worker_main(void *arg)
 
 /* --- the control thread's side --- */
 
+/* Packets between two workers: smaller rings where there are many pairs. */
+static uint32_t handover_ring(unsigned workers)
+{
+	uint32_t size = HANDOVER_RING_MAX;
+
+	while (size > HANDOVER_RING_MIN && size * workers > 4 * HANDOVER_RING_MAX)
+		size /= 2;
+	return size;
+}
+
 static int worker_new(struct workers *workers, unsigned index, uint16_t cpu, struct umem *umem,
 		      const struct fib *fib)
 {
@@ -187,7 +198,8 @@ static int worker_new(struct workers *workers, unsigned index, uint16_t cpu, str
 	if (!worker->questions)
 		return -ENOMEM;
 	for (unsigned i = 0; i < workers->n; i++)
-		if (i != index && !(worker->to[i] = spsc_new(HANDOVER_RING, sizeof(struct packet))))
+		if (i != index &&
+		    !(worker->to[i] = spsc_new(handover_ring(workers->n), sizeof(struct packet))))
 			return -ENOMEM;
 	err = frame_cache_new(&worker->dp.frames, umem);
 	if (!err && !(worker->dp.wait = neighbour_wait_new()))
