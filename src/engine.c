@@ -15,7 +15,6 @@
 #include "log.h"
 
 #define SPARE_FRAMES (4 * 2048) /* one more queue with rings of the default size */
-#define FRAMES_PER_WORKER 1024 /* caches, packets that wait, packets on their way to others */
 
 static uint64_t now_ns(void)
 {
@@ -70,13 +69,13 @@ unsigned engine_worker_count(const struct config *config)
 
 static uint32_t frames_needed(const struct config *config, unsigned workers)
 {
-	uint32_t frames = workers * FRAMES_PER_WORKER, spare = SPARE_FRAMES;
+	uint32_t frames = workers * CONF_FRAMES_PER_WORKER, spare = SPARE_FRAMES;
 
 	if (config->memory.frames)
 		return (uint32_t)config->memory.frames;
 	for (unsigned i = 0; i < config->ports.n; i++) {
 		uint32_t port = expected_queues(conf_port(config, i)) *
-				port_queue_frames(conf_port(config, i));
+				(uint32_t)conf_frames_per_queue(conf_port(config, i));
 
 		frames += port;
 		spare = port > spare ? port : spare;

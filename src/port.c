@@ -29,11 +29,6 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_nsec;
 }
 
-uint32_t port_queue_frames(const struct port_config *config)
-{
-	return (uint32_t)(3 * config->rx_ring + config->tx_ring);
-}
-
 int port_new(struct port **result, const struct port_config *config, uint16_t id,
 	     struct port_env *env)
 {
@@ -276,7 +271,7 @@ static void abandon_queues(struct port *port)
 static int open_queues(struct port *port, unsigned n)
 {
 	struct port_env *env = port->env;
-	uint32_t frames = n * port_queue_frames(port->config);
+	uint32_t frames = n * (uint32_t)conf_frames_per_queue(port->config);
 	char note[sizeof(port->reason)];
 	int err = 0;
 

@@ -61,9 +61,6 @@ struct port {
 	struct port_env *env;
 };
 
-/* Frames that one queue can keep busy: fill ring (2 × RX), RX ring and TX ring. */
-uint32_t port_queue_frames(const struct port_config *config);
-
 int port_new(struct port **port, const struct port_config *config, uint16_t id,
 	     struct port_env *env);
 /* Close and forget; with `leave` the program stays as the fallback says, else it is detached. */

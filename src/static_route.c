@@ -5,17 +5,13 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
-static void fill(const struct route_config *config, struct rib_route *route, struct rib_hop *hop)
+/* Everything of a route but its hops. */
+static void fill(const struct route_config *config, struct rib_route *route)
 {
 	static const uint8_t kinds[] = { NEXTHOP_FORWARD, NEXTHOP_BLACKHOLE, NEXTHOP_UNREACHABLE,
 					 NEXTHOP_PROHIBIT };
 
 	memset(route, 0, sizeof(*route));
-	memset(hop, 0, sizeof(*hop));
-	hop->gateway = config->via;
-	hop->interface = config->interface;
-	hop->onlink = config->interface != NULL;
-	hop->weight = 1;
 	route->family = config->to.addr.family;
 	route->prefix = config->to.addr.addr;
 	route->len = config->to.len;
@@ -24,8 +20,6 @@ static void fill(const struct route_config *config, struct rib_route *route, str
 	route->protocol = RTPROT_STATIC;
 	route->is_static = true;
 	route->target.kind = kinds[config->type];
-	route->target.n_hops = config->type ? 0 : 1;
-	route->target.hops = hop;
 }
 
 static bool same_key(const struct route_config *a, const struct route_config *b)
@@ -35,11 +29,10 @@ static bool same_key(const struct route_config *a, const struct route_config *b)
 	       !memcmp(&a->to.addr.addr, &b->to.addr.addr, sizeof(a->to.addr.addr));
 }
 
-static bool has_route(const struct config *config, const struct route_config *wanted)
+/* Is there a route with this key before the n-th? */
+static bool has_route(const struct route_config *list, unsigned n, const struct route_config *wanted)
 {
-	const struct route_config *list = config->routes.item;
-
-	for (unsigned i = 0; i < config->routes.n; i++)
+	for (unsigned i = 0; i < n; i++)
 		if (same_key(&list[i], wanted))
 			return true;
 	return false;
@@ -49,28 +42,44 @@ void static_routes_remove(struct rib *rib, const struct config *old, const struc
 {
 	const struct route_config *list = old->routes.item;
 	struct rib_route route;
-	struct rib_hop hop;
 
 	for (unsigned i = 0; i < old->routes.n; i++) {
-		if (next && has_route(next, &list[i]))
+		if (next && has_route(next->routes.item, next->routes.n, &list[i]))
 			continue;
-		fill(&list[i], &route, &hop);
-		route.target.n_hops = 0; /* the whole route */
+		fill(&list[i], &route); /* without hops: the whole route */
 		rib_route_del(rib, &route);
 	}
+}
+
+/* All routes to one prefix with one metric are one route with several next hops. */
+static int set_route(struct rib *rib, const struct route_config *list, unsigned n, unsigned first)
+{
+	struct rib_hop hops[RIB_HOPS_MAX];
+	struct rib_route route;
+
+	fill(&list[first], &route);
+	for (unsigned i = first; i < n && route.target.n_hops < RIB_HOPS_MAX; i++) {
+		if (list[i].type || !same_key(&list[first], &list[i]))
+			continue;
+		hops[route.target.n_hops++] = (struct rib_hop){
+			.gateway = list[i].via,
+			.interface = list[i].interface,
+			.onlink = list[i].interface != NULL,
+			.weight = 1,
+		};
+	}
+	route.target.hops = hops;
+	return rib_route_set(rib, &route, RIB_ROUTE_REPLACE);
 }
 
 int static_routes_set(struct rib *rib, const struct config *config)
 {
 	const struct route_config *list = config->routes.item;
-	struct rib_route route;
-	struct rib_hop hop;
 	int err = 0;
 
-	for (unsigned i = 0; i < config->routes.n && !err; i++) {
-		fill(&list[i], &route, &hop);
-		err = rib_route_set(rib, &route, RIB_ROUTE_REPLACE);
-	}
+	for (unsigned i = 0; i < config->routes.n && !err; i++)
+		if (!has_route(list, i, &list[i]))
+			err = set_route(rib, list, config->routes.n, i);
 	rib_commit(rib);
 	return err;
 }
