@@ -247,3 +247,19 @@ void rib_resync_end(struct rib *rib)
 	route_sweep(rib);
 	rib_commit(rib);
 }
+
+void rib_resync_again(struct rib *rib, unsigned family)
+{
+	if (rib->resyncing)
+		route_set_seen(rib, family, false);
+}
+
+void rib_resync_abandon(struct rib *rib)
+{
+	if (!rib->resyncing)
+		return;
+	rib->resyncing = false;
+	route_set_seen(rib, 4, true);
+	route_set_seen(rib, 6, true);
+	rib_commit(rib);
+}

@@ -159,6 +159,7 @@ enum rib_route_how {
 	RIB_ROUTE_APPEND = 1,  /* NLM_F_APPEND. IPv6: the hops join those that are there. IPv4: one
 				* more route, used when those before it cannot be */
 	RIB_ROUTE_REPLACE = 2, /* NLM_F_REPLACE */
+	RIB_ROUTE_PREPEND = 3, /* IPv4, NLM_F_CREATE alone where there are others: before them */
 };
 
 /* A route is (prefix, table, metric, static or not). Two kernel routes may share that: IPv4 ones by
@@ -172,6 +173,10 @@ int rib_route_del(struct rib *rib, const struct rib_route *route);
 /* Static routes take no part in a resync. A begin while one is under way starts it anew. */
 void rib_resync_begin(struct rib *rib);
 void rib_resync_end(struct rib *rib);
+/* The dump of one family's routes (4, 6) was disturbed and begins anew: none has been met. */
+void rib_resync_again(struct rib *rib, unsigned family);
+/* Ends it where the dump was not complete: what was not met stays. */
+void rib_resync_abandon(struct rib *rib);
 
 /* Publish what has changed since the last call: deferred group rebuilds, generation, reclaim. The
  * mirror calls it after each batch of messages. */

@@ -232,6 +232,7 @@ void route_address_del(struct rib *rib, const struct ip_addr *addr, bool broadca
 void route_drop_prefsrc(struct rib *rib, const struct ip_addr *addr);
 void route_scan(struct rib *rib);
 void route_resync_begin(struct rib *rib);
+void route_set_seen(struct rib *rib, unsigned family, bool seen);
 void route_sweep(struct rib *rib);
 bool route_before(const struct route *a, const struct route *b, void *arg);
 void route_free_all(struct rib *rib);

@@ -289,11 +289,27 @@ static int route_remove(struct rib *rib, struct route_table *t, uint32_t index)
 	return 0;
 }
 
+/* Where a new route stands among its equals: behind them, or ... */
+static bool before_equals(const struct route *a, const struct route *b, void *arg)
+{
+	return !route_before(b, a, arg);
+}
+
+/* ... in a dump, which is in the kernel's order: behind those that it has shown. */
+static bool before_unseen(const struct route *a, const struct route *b, void *arg)
+{
+	return route_before(a, b, arg) || (!route_before(b, a, arg) && !is_seen(arg, b));
+}
+
 /* Takes over the references to attr and path, also on failure. */
 static int route_insert(struct rib *rib, struct route_table *t, const uint32_t *key, unsigned len,
-			struct route_attr *attr, struct path *path)
+			struct route_attr *attr, struct path *path, enum rib_route_how how)
 {
-	uint32_t index = route_table_add(t, key, len, path->id, attr->id, route_before, rib);
+	uint32_t index = route_table_add(t, key, len, path->id, attr->id,
+					 how == RIB_ROUTE_PREPEND	 ? before_equals :
+					 how == RIB_ROUTE_ADD && rib->resyncing ? before_unseen :
+									   route_before,
+					 rib);
 	int err;
 
 	if (!index) {
@@ -377,7 +393,7 @@ static uint32_t victim_of(const struct rib *rib, const struct route_table *t, ui
 	bool any_alike = false, alike;
 	uint32_t any = 0;
 
-	if (how == RIB_ROUTE_APPEND && !ipv6)
+	if ((how == RIB_ROUTE_APPEND || how == RIB_ROUTE_PREPEND) && !ipv6)
 		return 0;
 	for (uint32_t i = first; i; i = route_table_next(t, i)) {
 		const struct route *r = route_table_at(t, i);
@@ -408,7 +424,11 @@ static bool route_unchanged(struct rib *rib, struct route_table *t, uint32_t fir
 
 		if (r->attr != attr->id || r->path != path->id || (r->flags & ROUTE_DOOMED))
 			continue;
+		if (rib->resyncing && !is_seen(rib, r))
+			route_table_reorder(t, i, before_unseen, rib);
 		mark_seen(rib, r);
+		if (rib->resyncing && reselect(rib, t, run_of(t, i)))
+			rib->scan = true;
 		return true;
 	}
 	return false;
@@ -483,7 +503,7 @@ static int route_set(struct rib *rib, struct route_table *t, const uint32_t *key
 	}
 	victim = victim_of(rib, t, first, attr, path, how);
 	if (!victim)
-		return route_insert(rib, t, key, len, attr, path);
+		return route_insert(rib, t, key, len, attr, path, how);
 	have = path_by_id(rib, route_table_at(t, victim)->path);
 	if (joins(route, how) && class_of(have) == CLASS_GATEWAY && !have->orphan &&
 	    have->key.type != PATH_OBJECT) {
@@ -675,7 +695,8 @@ int route_address_set(struct rib *rib, const struct ip_addr *addr, bool broadcas
 		return err;
 	}
 	route_key(&addr->addr, addr->family, len, key);
-	return route_insert(rib, table_of(rib, addr->family), key, len, attr, path);
+	return route_insert(rib, table_of(rib, addr->family), key, len, attr, path,
+			    RIB_ROUTE_ADD);
 }
 
 void route_address_del(struct rib *rib, const struct ip_addr *addr, bool broadcast)
@@ -782,6 +803,19 @@ int rib_set_tables(struct rib *rib, const uint32_t *tables, unsigned n)
 	return 0;
 }
 
+/* All routes of a family as met by this resync, or as not met. */
+void route_set_seen(struct rib *rib, unsigned family, bool seen)
+{
+	struct route_table *t = table_of(rib, family);
+	uint8_t mark = seen ? rib->epoch : rib->epoch ^ ROUTE_SEEN;
+
+	for (uint32_t i = 1; i <= t->top; i++) {
+		struct route *r = route_table_at(t, i);
+
+		r->flags = (r->flags & (0xff & ~ROUTE_SEEN)) | mark;
+	}
+}
+
 /* All kernel routes unseen; those that come or are met from now on are seen. */
 void route_resync_begin(struct rib *rib)
 {
@@ -789,12 +823,8 @@ void route_resync_begin(struct rib *rib)
 		rib->epoch ^= ROUTE_SEEN;
 		return;
 	}
-	for (unsigned f = 0; f < 2; f++)
-		for (uint32_t i = 1; i <= rib->routes[f].top; i++) {
-			struct route *r = route_table_at(&rib->routes[f], i);
-
-			r->flags = (r->flags & (0xff & ~ROUTE_SEEN)) | (rib->epoch ^ ROUTE_SEEN);
-		}
+	route_set_seen(rib, 4, false);
+	route_set_seen(rib, 6, false);
 }
 
 void route_sweep(struct rib *rib)
