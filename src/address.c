@@ -177,7 +177,7 @@ static void address_remove(struct rib *rib, struct link *link, struct address *a
 		others += other->k.addr.family == 4;
 	if (infer && a->k.addr.family == 4 && !others) {
 		link->no_ipv4 = true;
-		link_drop_routes(rib, link, true, false, true);
+		link_drop_routes(rib, link, LINK_LOST_ADDRESS);
 	}
 	address_changed(rib, link);
 	free(a);

@@ -70,35 +70,51 @@ void link_recompile(struct rib *rib, struct link *link)
 		neighbour_refresh(rib, n);
 }
 
-static bool group_is_down(const struct path *group)
+/* Has it no leg left but by `gone` and by links that are down? */
+static bool group_is_down(const struct path *group, const struct link *gone)
 {
 	for (unsigned i = 0; i < group->n_members; i++) {
 		const struct link *link = group->members[i].path->link;
 
-		if (link && link->present && link->k.up &&
-		    !(link->no_ipv4 && group->key.owner == OWNER_KERNEL4))
+		if (link && link != gone && link->present && link->k.up)
 			return false;
 	}
 	return true;
 }
 
-static bool drops(const struct path *p, bool ipv4, bool ipv6)
+static bool drops(const struct path *p, enum link_loss loss)
 {
-	return (p->key.owner == OWNER_KERNEL4 && ipv4) || (p->key.owner == OWNER_KERNEL6 && ipv6);
+	if (p->key.owner == OWNER_KERNEL6)
+		return loss != LINK_LOST_ADDRESS;
+	return p->key.owner == OWNER_KERNEL4;
 }
 
-void link_drop_routes(struct rib *rib, struct link *link, bool ipv4, bool ipv6, bool all)
+static bool drops_leg(const struct path *p, enum link_loss loss)
+{
+	return drops(p, loss) && p->key.type != PATH_OBJECT &&
+	       (loss != LINK_LOST_UP || p->key.owner == OWNER_KERNEL6 ||
+		p->key.kind != NEXTHOP_LOCAL);
+}
+
+/* An IPv4 route goes with the first of its devices that is deleted, but only with the last of them
+ * that goes down; an IPv6 one loses the legs. */
+static bool drops_group(const struct path *group, const struct link *link, enum link_loss loss)
+{
+	return group->key.type == PATH_GROUP && drops(group, loss) &&
+	       ((loss == LINK_LOST && group->key.owner == OWNER_KERNEL4) ||
+		group_is_down(group, link));
+}
+
+void link_drop_routes(struct rib *rib, struct link *link, enum link_loss loss)
 {
 	struct path_member *m;
 	struct path *p;
 
 	cds_list_for_each_entry(p, &link->paths, on_link) {
-		if (drops(p, ipv4, ipv6) && p->key.type != PATH_OBJECT &&
-		    (all || p->key.owner == OWNER_KERNEL6 || p->key.kind != NEXTHOP_LOCAL))
+		if (drops_leg(p, loss))
 			path_make_orphan(rib, p);
 		cds_list_for_each_entry(m, &p->parents, in_path)
-			if (m->group->key.type == PATH_GROUP && drops(m->group, ipv4, ipv6) &&
-			    group_is_down(m->group))
+			if (drops_group(m->group, link, loss))
 				path_make_orphan(rib, m->group);
 	}
 }
@@ -131,7 +147,7 @@ int rib_link_set(struct rib *rib, const struct rib_link *k)
 	interface_link_changed(rib, link, was_present ? old.name : NULL);
 	link_recompile(rib, link);
 	if (was_present && old.up && !k->up)
-		link_drop_routes(rib, link, true, true, false);
+		link_drop_routes(rib, link, LINK_LOST_UP);
 	if (was_present && !link_usable(link) && old.up && old.running)
 		object_link_down(rib, link);
 	return 0;
@@ -146,7 +162,7 @@ static void link_remove(struct rib *rib, struct link *link)
 	link->held = true;
 	interface_link_changed(rib, link, name);
 	link_recompile(rib, link);
-	link_drop_routes(rib, link, true, true, true);
+	link_drop_routes(rib, link, LINK_LOST);
 	object_link_down(rib, link);
 	neighbour_drop_all(rib, link);
 	address_drop_all(rib, link);

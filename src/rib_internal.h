@@ -190,8 +190,13 @@ struct link *link_get(struct rib *rib, int ifindex); /* a placeholder where unkn
 void link_release(struct rib *rib, struct link *link); /* frees what nothing needs */
 bool link_usable(const struct link *link);
 void link_recompile(struct rib *rib, struct link *link);
-/* The kernel has dropped its routes by this link. all: also local ones (the link is gone). */
-void link_drop_routes(struct rib *rib, struct link *link, bool ipv4, bool ipv6, bool all);
+enum link_loss {
+	LINK_LOST_UP,	   /* not up any more: all but IPv4 routes to own addresses */
+	LINK_LOST_ADDRESS, /* its last IPv4 address: all IPv4 routes */
+	LINK_LOST,	   /* the link itself: all, and IPv4 ones that have other legs too */
+};
+/* The kernel has dropped its routes by this link. */
+void link_drop_routes(struct rib *rib, struct link *link, enum link_loss loss);
 void link_sweep(struct rib *rib);
 void link_free_all(struct rib *rib);
 

@@ -547,32 +547,30 @@ static bool is_special(const struct rib_target *target)
 	return target->kind != NEXTHOP_FORWARD && target->kind != NEXTHOP_NONE;
 }
 
-/* The candidate that the message means: the one with its target, where it has one. Otherwise one
- * of the same sort. A message may come late, about a route that was dropped by inference: then it
- * must not take another one with the same key along. */
+/* The candidate that the message means: the one with its target, and best with its source and
+ * protocol too. A message may come late, about a route that was dropped by inference: then it must
+ * not take another one with the same key along. Without a target: whatever has the key. */
 static uint32_t find_deleted(struct rib *rib, const struct route_table *t, uint32_t first,
 			     const struct route_attr *want, const struct rib_route *route)
 {
 	const struct rib_target *target = &route->target;
-	bool special = is_special(target), any = !special && !target->n_hops &&
-						 !target->nexthop_object;
+	bool any = !is_special(target) && !target->n_hops && !target->nexthop_object;
+	const struct route_attr *exact = attr_find(rib, want);
 	struct path *path = NULL;
-	uint32_t similar = 0;
+	uint32_t found = 0;
 
 	if (!any)
 		path_of_target(rib, target, route->mtu, owner_of(route), false, &path);
 	for (uint32_t i = first; i; i = route_table_next(t, i)) {
 		const struct route *r = route_table_at(t, i);
-		const struct path *p = rib->path[r->path];
 
 		if (!same_identity(attr_of(rib, r), want) || (!any && route_gone(rib, r)))
 			continue;
-		if (any || p == path)
-			return i;
-		if (!similar && special == (p->key.type == PATH_SPECIAL))
-			similar = i;
+		if ((any || rib->path[r->path] == path) &&
+		    (!found || (exact && attr_of(rib, r) == exact)))
+			found = i;
 	}
-	return similar;
+	return found;
 }
 
 static int route_del4(struct rib *rib, struct route_table *t, uint32_t first,
