@@ -1,53 +1,90 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The netlink mirror: two sockets, the dump, the events, the resync.
+ * The netlink mirror: when to dump, when to apply, when to start over.
  *
- * The listener has joined its groups before the first dump begins, so nothing falls between the
- * two: what changes meanwhile waits in the listener's buffer and is applied after the dump, in
- * order. Applying a change twice is harmless, since the RIB's setters say what is, not what
- * happened. Lost events (ENOBUFS) or a dump that the kernel says was disturbed (NLM_F_DUMP_INTR)
- * lead to a resync, not more often than once a second, however hard the storm.
+ *   listener ──→ backlog ──→ RIB        following: all the time
+ *   requests ─────────────→ RIB         a dump; the backlog waits meanwhile
  *
- * Events are taken in slices of SLICE_MESSAGES, so that signals and the control socket have their
- * turn while a million routes come in.
+ * The listener is joined before the first dump, so nothing falls between the two: what changes
+ * during a dump is applied behind it, in order. Applying a change that the dump has already seen is
+ * harmless, with one exception: messages that imply what the kernel does not say (mirror_apply.h).
+ * One of those among the events of a dump leads to another dump.
+ *
+ * A resync is needed where events were lost (ENOBUFS, and a datagram or a backlog too large), where
+ * the kernel says that a dump was disturbed and repeating it did not help, and for the exception
+ * above. It waits for a pause that doubles while resyncs follow each other, so that a storm does
+ * not keep the control thread dumping; until then events go on being applied.
+ *
+ * After ENOBUFS the kernel throws away everything until the listener's buffer is empty, and does
+ * not say so again. A dump must therefore not begin before it is: see drain().
+ *
+ * Everything runs in slices, so that signals and clients of the control socket have their turn
+ * while a million routes come in. Only the first dump and mirror_resync() run to the end.
  */
 #include "mirror.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <libmnl/libmnl.h>
-#include <linux/neighbour.h>
-#include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "log.h"
-#include "mirror_parse.h"
+#include "mirror_apply.h"
+#include "mirror_backlog.h"
+#include "mirror_socket.h"
 
-#define BUFFER_BYTES (512 * 1024) /* a dump's part is at most 32 KiB, more where asked for */
 #define RECEIVE_BUFFER (8u << 20)
-#define SLICE_MESSAGES 20000
+#define DATAGRAM_MAX (64u << 10)   /* of an event: a link with everything that it can have */
+#define DUMP_PART_MAX (256u << 10) /* of a dump: the kernel makes them 32 KiB at most */
+#define BACKLOG_MAX (128u << 20)   /* beyond, events wait in the socket, and may be lost */
+#define DRAIN_SLICE 16384	   /* datagrams read in one turn */
+#define APPLY_SLICE 4096	   /* messages applied in one turn */
 #define DUMP_TRIES 5
-#define RESYNC_PAUSE_MS 1000
+#define PAUSE_MIN_MS 100
+#define PAUSE_MAX_MS 10000
+#define ANSWER_TIMEOUT_S 30
 
-enum resync_cause { RESYNC_OVERRUN, RESYNC_INTERRUPTED, RESYNC_ASKED, RESYNC_CAUSES };
+enum cause { CAUSE_OVERRUN, CAUSE_INTERRUPTED, CAUSE_SILENT, CAUSE_FAILED, CAUSE_ASKED, CAUSES };
+
+static const char *const cause_names[CAUSES] = { "overrun", "interrupted", "silent", "failed",
+						 "asked" };
+
+static const struct {
+	uint16_t type;
+	uint8_t family;
+	uint8_t routes; /* IP version */
+} steps[] = {
+	{ RTM_GETLINK, AF_UNSPEC, 0 }, { RTM_GETADDR, AF_INET, 0 },   { RTM_GETADDR, AF_INET6, 0 },
+	{ RTM_GETNEXTHOP, AF_UNSPEC, 0 }, { RTM_GETROUTE, AF_INET, 4 }, { RTM_GETROUTE, AF_INET6, 6 },
+	{ RTM_GETNEIGH, AF_INET, 0 },  { RTM_GETNEIGH, AF_INET6, 0 },
+};
+
+#define STEPS (sizeof(steps) / sizeof(steps[0]))
 
 struct mirror {
 	struct mnl_socket *listener, *requests;
-	struct rib *rib;
-	struct event *readable, *resync;
-	struct mirror_callbacks callbacks;
-	unsigned receive_buffer, seq;
-	bool interrupted;  /* the dump under way was disturbed */
-	bool resync_armed;
-	uint64_t messages, errors, verdicts[MIRROR_VERDICTS], refusals[MIRROR_REFUSALS];
-	uint64_t resyncs[RESYNC_CAUSES], dump_ns, last_resync_ns;
-	struct log_limit limit;
-	struct mirror_route route;
-	struct mirror_nexthop nexthop;
-	char buffer[BUFFER_BYTES];
+	struct event *readable, *answer, *more, *resync;
+	struct mirror_apply apply;
+	struct mirror_backlog backlog;
+	unsigned receive_buffer;
+	uint32_t seq, dump_seq;
+
+	bool dumping;	  /* steps[step] has been asked for */
+	bool interrupted; /* ... and the kernel says that it was disturbed */
+	bool disturbed;	  /* one of the steps stayed so */
+	bool lost;	  /* events were lost since the dump began */
+	unsigned step, tries;
+	bool replaying;	  /* the backlog up to here is from before the end of the dump */
+	uint64_t replay_until;
+
+	unsigned pause_ms;
+	uint64_t begin_ns, end_ns, dump_ns;
+	uint64_t datagrams, resyncs[CAUSES], dumps, probe_errors, backlog_peak;
+	struct log_limit lost_limit;
+	char part[DUMP_PART_MAX] __attribute__((aligned(8)));
 };
 
 static uint64_t now_ns(void)
@@ -58,352 +95,335 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
-/* --- one message --- */
-
-static bool taken(struct mirror *mirror, enum mirror_verdict verdict)
+static void soon(struct mirror *mirror)
 {
-	mirror->verdicts[verdict]++;
-	return verdict == MIRROR_APPLY;
+	static const struct timeval at_once = { 0, 0 };
+
+	event_add(mirror->more, &at_once);
 }
 
-static void applied(struct mirror *mirror, const char *what, int err)
-{
-	if (!err)
-		return;
-	mirror->errors++;
-	if (log_allowed(&mirror->limit, 10, 60))
-		log_error("netlink: %s was not taken: %s", what, strerror(-err));
-}
+/* --- resyncs --- */
 
-static void on_link(struct mirror *mirror, const struct nlmsghdr *message, bool present)
+/* Sooner or later, depending on how long ago the last one was. */
+static void resync_schedule(struct mirror *mirror, enum cause cause)
 {
-	struct mirror_link link;
+	uint64_t quiet_ms = (now_ns() - mirror->end_ns) / 1000000;
+	struct timeval wait;
 
-	if (!taken(mirror, mirror_parse_link(message, &link)))
+	if (evtimer_pending(mirror->resync, NULL))
 		return;
-	if (present)
-		applied(mirror, "a link", rib_link_set(mirror->rib, &link.link));
+	mirror->resyncs[cause]++;
+	if (quiet_ms > PAUSE_MAX_MS)
+		mirror->pause_ms = PAUSE_MIN_MS;
 	else
-		applied(mirror, "a link's end", rib_link_del(mirror->rib, link.link.ifindex));
-	mirror->callbacks.link(mirror->callbacks.arg, &link.link, present);
+		mirror->pause_ms *= 2;
+	if (mirror->pause_ms > PAUSE_MAX_MS)
+		mirror->pause_ms = PAUSE_MAX_MS;
+	wait.tv_sec = mirror->pause_ms / 1000;
+	wait.tv_usec = (suseconds_t)(mirror->pause_ms % 1000 * 1000);
+	event_add(mirror->resync, &wait);
+	if (log_allowed(&mirror->lost_limit, 3, 60))
+		log_info("netlink: full resync in %u ms: %s", mirror->pause_ms,
+			 cause == CAUSE_OVERRUN	    ? "events were lost" :
+			 cause == CAUSE_INTERRUPTED ? "routes changed while they were read" :
+			 cause == CAUSE_FAILED	    ? "the last one failed" :
+						      "links or addresses went during the last one");
 }
 
-static void on_address(struct mirror *mirror, const struct nlmsghdr *message, bool present)
+static void events_lost(struct mirror *mirror)
 {
-	struct mirror_address address;
-
-	if (!taken(mirror, mirror_parse_address(message, &address)))
-		return;
-	applied(mirror, "an address",
-		present ? rib_address_set(mirror->rib, &address.address) :
-			  rib_address_del(mirror->rib, &address.address));
+	if (mirror->dumping)
+		mirror->lost = true;
+	else
+		resync_schedule(mirror, CAUSE_OVERRUN);
 }
 
-static void on_neighbour(struct mirror *mirror, const struct nlmsghdr *message, bool present)
+/* --- events --- */
+
+/* Reads events into the backlog: at most `max`, or until there are none. */
+static void drain(struct mirror *mirror, unsigned max)
 {
-	struct mirror_neighbour n;
+	while (max--) {
+		uint8_t *room = NULL;
+		ssize_t n;
 
-	if (!taken(mirror, mirror_parse_neighbour(message, &n)))
-		return;
-	applied(mirror, "a neighbour",
-		present && !n.absent ?
-			rib_neighbour_set(mirror->rib, &n.neighbour) :
-			rib_neighbour_del(mirror->rib, n.neighbour.ifindex, &n.neighbour.addr));
+		if (mirror_backlog_bytes(&mirror->backlog) < BACKLOG_MAX)
+			room = mirror_backlog_room(&mirror->backlog, DATAGRAM_MAX + NLMSG_ALIGNTO);
+		if (!room)
+			return;
+		n = mirror_socket_receive(mirror->listener, room, DATAGRAM_MAX);
+		if (n == -EAGAIN)
+			return;
+		if (n < 0) {
+			events_lost(mirror);
+			continue;
+		}
+		mirror->datagrams++;
+		mirror_backlog_added(&mirror->backlog, (size_t)n);
+	}
 }
 
-/* Say once in a while which routes are not taken, and why. */
-static void refused(struct mirror *mirror, enum mirror_refusal refusal)
+static void replay_end(struct mirror *mirror)
 {
-	mirror->refusals[refusal]++;
-	if (refusal != MIRROR_ACCEPTED && refusal != MIRROR_THROW &&
-	    log_allowed(&mirror->limit, 10, 60))
-		log_warning("netlink: a route is not taken as it is: %s",
-			    mirror_refusal_names[refusal]);
+	mirror->replaying = false;
+	mirror->dumps++;
+	if (mirror->apply.callbacks.synced)
+		mirror->apply.callbacks.synced(mirror->apply.callbacks.arg);
 }
 
-static void on_route(struct mirror *mirror, const struct nlmsghdr *message, bool present)
+/* Applies events, unless they have to wait for the end of a dump. */
+static void apply_slice(struct mirror *mirror)
 {
-	struct mirror_route *r = &mirror->route;
-	enum rib_route_how how = RIB_ROUTE_ADD;
+	const struct nlmsghdr *message = NULL;
+	uint64_t bytes = mirror_backlog_bytes(&mirror->backlog);
 
-	if (!taken(mirror, mirror_parse_route(message, r)))
-		return;
-	refused(mirror, r->refusal);
-	if (r->route.target.kind == NEXTHOP_NONE)
-		present = false; /* of a type that is not taken: not even an older one stands */
-	if (message->nlmsg_flags & NLM_F_REPLACE)
-		how = RIB_ROUTE_REPLACE;
-	else if (message->nlmsg_flags & NLM_F_APPEND)
-		how = RIB_ROUTE_APPEND;
-	applied(mirror, "a route",
-		present ? rib_route_set(mirror->rib, &r->route, how) :
-			  rib_route_del(mirror->rib, &r->route));
+	if (mirror->backlog_peak < bytes)
+		mirror->backlog_peak = bytes;
+	for (unsigned i = 0; i < APPLY_SLICE && !mirror->dumping; i++) {
+		message = mirror_backlog_take(&mirror->backlog);
+		if (!message)
+			break;
+		if (mirror_apply_message(&mirror->apply, message) && mirror->replaying)
+			resync_schedule(mirror, CAUSE_SILENT);
+		if (mirror->replaying && mirror->backlog.taken >= mirror->replay_until)
+			break;
+	}
+	rib_commit(mirror->apply.rib);
+	if (mirror->replaying && mirror->backlog.taken >= mirror->replay_until)
+		replay_end(mirror);
+	if (mirror_backlog_bytes(&mirror->backlog) && !mirror->dumping)
+		soon(mirror);
 }
 
-static void on_nexthop(struct mirror *mirror, const struct nlmsghdr *message, bool present)
-{
-	struct mirror_nexthop *n = &mirror->nexthop;
-
-	if (!taken(mirror, mirror_parse_nexthop(message, n)))
-		return;
-	refused(mirror, n->refusal);
-	applied(mirror, "a next-hop object",
-		present ? rib_nexthop_object_set(mirror->rib, n->id, &n->target,
-						 n->group ? n->members : NULL) :
-			  rib_nexthop_object_del(mirror->rib, n->id));
-}
-
-static int on_message(const struct nlmsghdr *message, void *arg)
+static void on_more(evutil_socket_t fd, short what, void *arg)
 {
 	struct mirror *mirror = arg;
 
-	mirror->messages++;
-	if (message->nlmsg_flags & NLM_F_DUMP_INTR)
-		mirror->interrupted = true;
-	switch (message->nlmsg_type) {
-	case RTM_NEWLINK:
-	case RTM_DELLINK:
-		on_link(mirror, message, message->nlmsg_type == RTM_NEWLINK);
-		break;
-	case RTM_NEWADDR:
-	case RTM_DELADDR:
-		on_address(mirror, message, message->nlmsg_type == RTM_NEWADDR);
-		break;
-	case RTM_NEWNEIGH:
-	case RTM_DELNEIGH:
-		on_neighbour(mirror, message, message->nlmsg_type == RTM_NEWNEIGH);
-		break;
-	case RTM_NEWROUTE:
-	case RTM_DELROUTE:
-		on_route(mirror, message, message->nlmsg_type == RTM_NEWROUTE);
-		break;
-	case RTM_NEWNEXTHOP:
-	case RTM_DELNEXTHOP:
-		on_nexthop(mirror, message, message->nlmsg_type == RTM_NEWNEXTHOP);
-		break;
-	default:
-		break;
-	}
-	return MNL_CB_OK;
+	drain(mirror, DRAIN_SLICE);
+	apply_slice(mirror);
 }
 
-/* --- the dump --- */
+/* --- dumps --- */
 
-static int dump_request(struct mirror *mirror, uint16_t type, uint8_t family)
+static void step_begin(struct mirror *mirror)
 {
-	static const size_t bodies[] = {
-		[RTM_GETLINK - RTM_BASE] = sizeof(struct ifinfomsg),
-		[RTM_GETADDR - RTM_BASE] = sizeof(struct ifaddrmsg),
-		[RTM_GETROUTE - RTM_BASE] = sizeof(struct rtmsg),
-		[RTM_GETNEIGH - RTM_BASE] = sizeof(struct ndmsg),
-		[RTM_GETNEXTHOP - RTM_BASE] = sizeof(struct nhmsg),
-	};
-	char request[256];
-	struct nlmsghdr *message = mnl_nlmsg_put_header(request);
-	uint8_t *body;
-
-	message->nlmsg_type = type;
-	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	message->nlmsg_seq = ++mirror->seq;
-	body = mnl_nlmsg_put_extra_header(message, bodies[type - RTM_BASE]);
-	body[0] = family; /* each of the bodies begins with the family */
-	return mnl_socket_sendto(mirror->requests, message, message->nlmsg_len) < 0 ? -errno : 0;
-}
-
-/* libmnl stops at a message that carries NLM_F_DUMP_INTR, and the last one may be it. */
-static bool is_last_part(const struct mirror *mirror, ssize_t n)
-{
-	const struct nlmsghdr *message = (const struct nlmsghdr *)mirror->buffer;
-	int left = (int)n;
-
-	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
-		if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR)
-			return true;
-	return false;
-}
-
-/* One kind of objects; -EINTR where the kernel says that they changed under the dump. */
-static int dump_once(struct mirror *mirror, uint16_t type, uint8_t family)
-{
-	unsigned portid = mnl_socket_get_portid(mirror->requests);
-	int err = dump_request(mirror, type, family), more = MNL_CB_OK;
+	int err;
 
 	mirror->interrupted = false;
-	while (!err && more > MNL_CB_STOP) {
-		ssize_t n = mnl_socket_recvfrom(mirror->requests, mirror->buffer,
-						sizeof(mirror->buffer));
+	mirror->dump_seq = ++mirror->seq;
+	err = mirror_socket_dump(mirror->requests, steps[mirror->step].type,
+				 steps[mirror->step].family, mirror->dump_seq);
+	if (err)
+		log_error("netlink: dump request: %s", strerror(-err)); /* the timeout ends it */
+}
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		errno = 0;
-		more = mnl_cb_run(mirror->buffer, (size_t)n, mirror->seq, portid, on_message,
-				  mirror);
-		if (more < 0 && errno == EINTR) {
-			mirror->interrupted = true;
-			more = is_last_part(mirror, n) ? MNL_CB_STOP : MNL_CB_OK;
+/* The dump is over, for good or bad. */
+static void dump_end(struct mirror *mirror, int err)
+{
+	mirror->dumping = false;
+	event_del(mirror->answer);
+	event_add(mirror->answer, NULL);
+	mirror->end_ns = now_ns();
+	mirror->dump_ns = mirror->end_ns - mirror->begin_ns;
+	if (err)
+		log_warning("netlink: dump: %s", strerror(-err));
+	mirror_apply_end(&mirror->apply, !err && !mirror->disturbed);
+	rib_commit(mirror->apply.rib);
+	mirror->replaying = true;
+	mirror->replay_until = mirror->backlog.taken + mirror_backlog_bytes(&mirror->backlog);
+	if (err)
+		resync_schedule(mirror, CAUSE_FAILED);
+	else if (mirror->lost)
+		resync_schedule(mirror, CAUSE_OVERRUN);
+	else if (mirror->disturbed)
+		resync_schedule(mirror, CAUSE_INTERRUPTED);
+	soon(mirror);
+}
+
+static void step_end(struct mirror *mirror, int err)
+{
+	/* a kernel without IPv6 or without next-hop objects has none */
+	if (err == -EOPNOTSUPP || err == -EAFNOSUPPORT)
+		err = 0;
+	if (err == -EBUSY || err == -EAGAIN || err == -ENOBUFS || err == -EINTR)
+		mirror->interrupted = true;
+	else if (err)
+		return dump_end(mirror, err);
+	if (mirror->interrupted && ++mirror->tries < DUMP_TRIES) {
+		if (steps[mirror->step].routes)
+			rib_resync_again(mirror->apply.rib, steps[mirror->step].routes);
+		return step_begin(mirror);
+	}
+	mirror->disturbed |= mirror->interrupted;
+	mirror->tries = 0;
+	if (++mirror->step == STEPS)
+		return dump_end(mirror, 0);
+	step_begin(mirror);
+}
+
+static void dump_begin(struct mirror *mirror)
+{
+	static const struct timeval timeout = { ANSWER_TIMEOUT_S, 0 };
+
+	event_del(mirror->resync);
+	if (mirror->replaying)
+		replay_end(mirror); /* its synced() must not be left out */
+	mirror->dumping = true;
+	mirror->begin_ns = now_ns();
+	drain(mirror, UINT32_MAX);
+	mirror->lost = mirror->disturbed = false;
+	mirror->step = mirror->tries = 0;
+	event_del(mirror->answer);
+	event_add(mirror->answer, &timeout);
+	mirror_apply_begin(&mirror->apply);
+	step_begin(mirror);
+}
+
+/* The error that a message carries, 0 for none. */
+static int error_of(const struct nlmsghdr *message)
+{
+	int error = 0;
+
+	if (message->nlmsg_len >= NLMSG_HDRLEN + sizeof(error))
+		memcpy(&error, NLMSG_DATA(message), sizeof(error));
+	return error;
+}
+
+/* False where it ends the step. */
+static bool on_answer_message(struct mirror *mirror, const struct nlmsghdr *message, int *err)
+{
+	if (!mirror->dumping || message->nlmsg_seq != mirror->dump_seq) {
+		mirror->probe_errors += message->nlmsg_type == NLMSG_ERROR;
+		return true;
+	}
+	if (message->nlmsg_flags & NLM_F_DUMP_INTR)
+		mirror->interrupted = true;
+	if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR) {
+		*err = error_of(message);
+		return false;
+	}
+	mirror_apply_message(&mirror->apply, message);
+	return true;
+}
+
+/* One part of a dump. How many messages it had. */
+static unsigned on_part(struct mirror *mirror, size_t bytes)
+{
+	const struct nlmsghdr *message = (const void *)mirror->part;
+	int left = (int)bytes, err = 0;
+	unsigned n = 0;
+
+	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+		n++;
+		if (!on_answer_message(mirror, message, &err)) {
+			step_end(mirror, err);
+			break;
 		}
-		if (more < 0)
-			return -errno;
 	}
-	return err ? err : mirror->interrupted ? -EINTR : 0;
+	return n;
 }
 
-static int dump(struct mirror *mirror, uint16_t type, uint8_t family)
+/* Reads answers for a while; false where there are no more now. */
+static bool answer_slice(struct mirror *mirror)
 {
-	int err = -EINTR;
+	unsigned done = 0;
 
-	for (int i = 0; i < DUMP_TRIES && err == -EINTR; i++)
-		err = dump_once(mirror, type, family);
-	return err;
+	while (done < APPLY_SLICE) {
+		ssize_t n = mirror_socket_receive(mirror->requests, mirror->part,
+						  sizeof(mirror->part));
+
+		if (n == -EAGAIN)
+			return false;
+		if (n >= 0)
+			done += on_part(mirror, (size_t)n);
+		else if (mirror->dumping)
+			mirror->interrupted = true; /* ENOBUFS: a part is missing */
+	}
+	return true;
 }
 
-static void arm_resync(struct mirror *mirror, enum resync_cause cause)
+static void on_answer(evutil_socket_t fd, short what, void *arg)
 {
-	uint64_t since_ms = (now_ns() - mirror->last_resync_ns) / 1000000;
-	uint64_t wait_ms = since_ms < RESYNC_PAUSE_MS ? RESYNC_PAUSE_MS - since_ms : 0;
-	struct timeval wait = { .tv_sec = (time_t)(wait_ms / 1000),
-				.tv_usec = (suseconds_t)(wait_ms % 1000 * 1000) };
+	struct mirror *mirror = arg;
 
-	if (mirror->resync_armed)
+	if (what & EV_TIMEOUT) {
+		if (mirror->dumping)
+			dump_end(mirror, -ETIMEDOUT);
 		return;
-	mirror->resync_armed = true;
-	mirror->resyncs[cause]++;
-	event_add(mirror->resync, &wait);
-}
-
-/* Everything, marked and swept: what an earlier dump or event left and this one does not show is
- * gone. A failing dump leaves the old state, and is tried again. */
-static int dump_all(struct mirror *mirror)
-{
-	static const struct {
-		uint16_t type;
-		uint8_t family;
-	} steps[] = {
-		{ RTM_GETLINK, AF_UNSPEC },    { RTM_GETADDR, AF_UNSPEC },
-		{ RTM_GETNEXTHOP, AF_UNSPEC }, { RTM_GETNEIGH, AF_UNSPEC },
-		{ RTM_GETROUTE, AF_INET },     { RTM_GETROUTE, AF_INET6 },
-	};
-	uint64_t start = now_ns();
-	int err = 0;
-
-	rib_resync_begin(mirror->rib);
-	for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]) && !err; i++)
-		err = dump(mirror, steps[i].type, steps[i].family);
-	if (!err)
-		rib_resync_end(mirror->rib);
-	rib_commit(mirror->rib);
-	mirror->last_resync_ns = now_ns();
-	mirror->dump_ns = mirror->last_resync_ns - start;
-	if (err) {
-		log_warning("netlink: dump: %s; trying again", strerror(-err));
-		arm_resync(mirror, RESYNC_INTERRUPTED);
-		return err;
 	}
-	mirror->callbacks.synced(mirror->callbacks.arg);
-	return 0;
+	answer_slice(mirror);
+	drain(mirror, DRAIN_SLICE);
+	if (mirror->dumping)
+		rib_commit(mirror->apply.rib);
 }
 
 static void on_resync(evutil_socket_t fd, short what, void *arg)
 {
 	struct mirror *mirror = arg;
 
-	mirror->resync_armed = false;
-	dump_all(mirror);
+	if (!mirror->dumping)
+		dump_begin(mirror);
+}
+
+/* A dump from now on, and what happened during it, to the end. */
+static int dump_now(struct mirror *mirror)
+{
+	struct pollfd fd = { .fd = mnl_socket_get_fd(mirror->requests), .events = POLLIN };
+
+	dump_begin(mirror);
+	while (mirror->dumping) {
+		if (!poll(&fd, 1, ANSWER_TIMEOUT_S * 1000)) {
+			dump_end(mirror, -ETIMEDOUT);
+			return -ETIMEDOUT;
+		}
+		answer_slice(mirror);
+		drain(mirror, DRAIN_SLICE);
+	}
+	while (mirror->replaying)
+		apply_slice(mirror);
+	return 0;
 }
 
 int mirror_resync(struct mirror *mirror)
 {
-	mirror->resyncs[RESYNC_ASKED]++;
-	return dump_all(mirror);
-}
-
-/* --- the events --- */
-
-static void on_readable(evutil_socket_t fd, short what, void *arg)
-{
-	struct mirror *mirror = arg;
-	uint64_t until = mirror->messages + SLICE_MESSAGES;
-
-	while (mirror->messages < until) {
-		ssize_t n = recv(fd, mirror->buffer, sizeof(mirror->buffer), MSG_DONTWAIT);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == ENOBUFS) {
-			if (!mirror->resync_armed)
-				log_info("netlink: events were lost: resync");
-			arm_resync(mirror, RESYNC_OVERRUN);
-			continue;
-		}
-		if (n <= 0)
-			break;
-		if (mnl_cb_run(mirror->buffer, (size_t)n, 0, 0, on_message, mirror) < 0)
-			mirror->errors++;
-	}
-	rib_commit(mirror->rib);
+	mirror->resyncs[CAUSE_ASKED]++;
+	return dump_now(mirror);
 }
 
 int mirror_probe(struct mirror *mirror, int ifindex, const struct ip_addr *addr)
 {
-	char request[256];
-	struct nlmsghdr *message = mnl_nlmsg_put_header(request);
-	struct ndmsg *body;
-
-	message->nlmsg_type = RTM_NEWNEIGH;
-	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE;
-	body = mnl_nlmsg_put_extra_header(message, sizeof(*body));
-	body->ndm_family = addr->family == 4 ? AF_INET : AF_INET6;
-	body->ndm_ifindex = ifindex;
-	body->ndm_flags = NTF_USE;
-	body->ndm_state = NUD_NONE;
-	if (addr->family == 4)
-		mnl_attr_put(message, NDA_DST, 4, addr->addr.s6_addr + 12);
-	else
-		mnl_attr_put(message, NDA_DST, 16, &addr->addr);
-	/* from the listener: an error, should there be one, is just one more message there */
-	return mnl_socket_sendto(mirror->listener, message, message->nlmsg_len) < 0 ? -errno : 0;
+	return mirror_socket_probe(mirror->requests, ifindex, addr, ++mirror->seq);
 }
 
 /* --- life --- */
 
-static void set_buffer(struct mirror *mirror, unsigned bytes)
+static int mirror_open(struct mirror *mirror, struct event_base *base, unsigned receive_buffer)
 {
-	int fd = mnl_socket_get_fd(mirror->listener), want = (int)bytes, got = 0;
-	socklen_t size = sizeof(got);
+	int err;
 
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &want, sizeof(want)))
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &want, sizeof(want));
-	getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &got, &size);
-	mirror->receive_buffer = (unsigned)got / 2; /* the kernel counts its own overhead as well */
-	if (mirror->receive_buffer < bytes)
-		log_warning("netlink: a receive buffer of %u bytes instead of %u: see "
-			    "net.core.rmem_max", mirror->receive_buffer, bytes);
-}
-
-static struct mnl_socket *open_socket(void)
-{
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-
-	if (socket && mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID)) {
-		mnl_socket_close(socket);
-		return NULL;
-	}
-	return socket;
-}
-
-static int join_groups(struct mirror *mirror)
-{
-	static const int groups[] = {
-		RTNLGRP_LINK,	     RTNLGRP_NEIGH,	  RTNLGRP_NEXTHOP,    RTNLGRP_IPV4_IFADDR,
-		RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
-	};
-
-	for (unsigned i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
-		if (mnl_socket_setsockopt(mirror->listener, NETLINK_ADD_MEMBERSHIP,
-					  (void *)&groups[i], sizeof(groups[i])))
-			return -errno;
+	mirror->receive_buffer = receive_buffer ? receive_buffer : RECEIVE_BUFFER;
+	receive_buffer = mirror->receive_buffer;
+	err = mirror_socket_listener(&mirror->listener, &mirror->receive_buffer);
+	if (err)
+		return err;
+	if (mirror->receive_buffer < receive_buffer)
+		log_warning("netlink: the kernel gives a receive buffer of %u bytes instead of %u: "
+			    "raise net.core.rmem_max",
+			    mirror->receive_buffer, receive_buffer);
+	else
+		log_info("netlink: a receive buffer of %u bytes", mirror->receive_buffer);
+	err = mirror_socket_requests(&mirror->requests);
+	if (err)
+		return err;
+	mirror->readable = event_new(base, mnl_socket_get_fd(mirror->listener),
+				     EV_READ | EV_PERSIST, on_more, mirror);
+	mirror->answer = event_new(base, mnl_socket_get_fd(mirror->requests),
+				   EV_READ | EV_PERSIST, on_answer, mirror);
+	mirror->more = evtimer_new(base, on_more, mirror);
+	mirror->resync = evtimer_new(base, on_resync, mirror);
+	if (!mirror->readable || !mirror->answer || !mirror->more || !mirror->resync ||
+	    event_add(mirror->readable, NULL) || event_add(mirror->answer, NULL))
+		return -ENOMEM;
 	return 0;
 }
 
@@ -411,74 +431,64 @@ int mirror_new(struct mirror **result, struct event_base *base, struct rib *rib,
 	       const struct mirror_options *options, const struct mirror_callbacks *callbacks)
 {
 	struct mirror *mirror = calloc(1, sizeof(*mirror));
-	int err = -ENOMEM, strict = 1;
+	int err;
 
 	if (!mirror)
 		return -ENOMEM;
-	mirror->rib = rib;
-	mirror->callbacks = *callbacks;
-	mirror->listener = open_socket();
-	mirror->requests = open_socket();
-	if (!mirror->listener || !mirror->requests) {
-		err = -errno;
-		goto fail;
+	mirror->pause_ms = PAUSE_MIN_MS;
+	err = mirror_apply_init(&mirror->apply, rib, callbacks);
+	if (!err)
+		err = mirror_open(mirror, base, options->receive_buffer);
+	if (!err)
+		err = dump_now(mirror);
+	if (err) {
+		mirror_free(mirror);
+		return err;
 	}
-	mnl_socket_setsockopt(mirror->requests, NETLINK_GET_STRICT_CHK, &strict, sizeof(strict));
-	set_buffer(mirror, options->receive_buffer ? options->receive_buffer : RECEIVE_BUFFER);
-	err = join_groups(mirror);
-	if (err)
-		goto fail;
-	err = -ENOMEM;
-	mirror->resync = event_new(base, -1, 0, on_resync, mirror);
-	mirror->readable = event_new(base, mnl_socket_get_fd(mirror->listener),
-				     EV_READ | EV_PERSIST, on_readable, mirror);
-	if (!mirror->resync || !mirror->readable || event_add(mirror->readable, NULL))
-		goto fail;
-	err = dump_all(mirror);
-	if (err && err != -EINTR)
-		goto fail;
 	*result = mirror;
 	return 0;
-fail:
-	mirror_free(mirror);
-	return err;
 }
 
 void mirror_free(struct mirror *mirror)
 {
+	struct event *events[4];
+
 	if (!mirror)
 		return;
-	if (mirror->readable)
-		event_free(mirror->readable);
-	if (mirror->resync)
-		event_free(mirror->resync);
+	memcpy(events, (struct event *[]){ mirror->readable, mirror->answer, mirror->more,
+					   mirror->resync }, sizeof(events));
+	for (unsigned i = 0; i < 4; i++)
+		if (events[i])
+			event_free(events[i]);
 	if (mirror->listener)
 		mnl_socket_close(mirror->listener);
 	if (mirror->requests)
 		mnl_socket_close(mirror->requests);
+	mirror_backlog_free(&mirror->backlog);
+	mirror_apply_fini(&mirror->apply);
 	free(mirror);
 }
 
 json_t *mirror_show(const struct mirror *mirror)
 {
-	json_t *out;
+	json_t *out = json_object(), *resyncs = json_object();
 
-	if (!mirror)
-		return json_object();
-	out = json_pack("{s:I,s:I,s:i,s:f,s:{s:I,s:I,s:I}}", "messages",
-			(json_int_t)mirror->messages, "errors", (json_int_t)mirror->errors,
-			"receive_buffer", (int)mirror->receive_buffer, "last_dump_ms",
-			(double)mirror->dump_ns / 1e6, "resyncs", "overrun",
-			(json_int_t)mirror->resyncs[RESYNC_OVERRUN], "interrupted",
-			(json_int_t)mirror->resyncs[RESYNC_INTERRUPTED], "asked",
-			(json_int_t)mirror->resyncs[RESYNC_ASKED]);
-	for (unsigned i = 1; i < MIRROR_VERDICTS; i++)
-		if (mirror->verdicts[i])
-			json_object_set_new(out, mirror_verdict_names[i],
-					    json_integer((json_int_t)mirror->verdicts[i]));
-	for (unsigned i = 1; i < MIRROR_REFUSALS; i++)
-		if (mirror->refusals[i])
-			json_object_set_new(out, mirror_refusal_names[i],
-					    json_integer((json_int_t)mirror->refusals[i]));
+	if (!mirror) {
+		json_decref(resyncs);
+		return out;
+	}
+	for (unsigned i = 0; i < CAUSES; i++)
+		json_object_set_new(resyncs, cause_names[i],
+				    json_integer((json_int_t)mirror->resyncs[i]));
+	json_object_set_new(out, "datagrams", json_integer((json_int_t)mirror->datagrams));
+	json_object_set_new(out, "receive_buffer", json_integer(mirror->receive_buffer));
+	json_object_set_new(out, "backlog", json_integer((json_int_t)mirror_backlog_bytes(&mirror->backlog)));
+	json_object_set_new(out, "backlog_peak", json_integer((json_int_t)mirror->backlog_peak));
+	json_object_set_new(out, "dumps", json_integer((json_int_t)mirror->dumps));
+	json_object_set_new(out, "dumping", json_boolean(mirror->dumping));
+	json_object_set_new(out, "last_dump_ms", json_real((double)mirror->dump_ns / 1e6));
+	json_object_set_new(out, "probe_errors", json_integer((json_int_t)mirror->probe_errors));
+	json_object_set_new(out, "resyncs", resyncs);
+	mirror_apply_show(&mirror->apply, out);
 	return out;
 }
