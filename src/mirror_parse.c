@@ -111,6 +111,17 @@ enum mirror_verdict mirror_parse_link(const struct nlmsghdr *message, struct mir
 	return MIRROR_APPLY;
 }
 
+/* `ip address add` without "brd" sets none, yet the kernel takes the subnet's last address for one:
+ * so do we (a source of that address is a martian). */
+static void directed_broadcast(struct rib_address *address)
+{
+	uint8_t *bytes = address->broadcast.addr.s6_addr + 12;
+
+	address->broadcast = address->addr;
+	for (unsigned bit = address->len; bit < 32; bit++)
+		bytes[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+}
+
 enum mirror_verdict mirror_parse_address(const struct nlmsghdr *message,
 					 struct mirror_address *address)
 {
@@ -153,6 +164,8 @@ enum mirror_verdict mirror_parse_address(const struct nlmsghdr *message,
 	out->secondary = flags & IFA_F_SECONDARY;
 	if (family == 4 && !mirror_attr_address(&attrs, IFA_BROADCAST, family, &out->broadcast))
 		return MIRROR_MALFORMED;
+	if (family == 4 && !out->broadcast.family && out->len < 31)
+		directed_broadcast(out);
 	return MIRROR_APPLY;
 }
 
