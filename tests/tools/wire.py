@@ -9,6 +9,7 @@ and says what must (or must not) be seen at another; all that arrived is listed 
     seen = server.expect("the datagram arrives", lambda p: UDP in p)
 """
 import ctypes
+import errno
 import os
 import socket
 import struct
@@ -102,6 +103,10 @@ class Tap:
             data, aux, _, _ = self.sock.recvmsg(65600, 64)
         except (TimeoutError, socket.timeout):
             return None
+        except OSError as e:
+            if e.errno != errno.ENETDOWN:
+                raise
+            return None     # the device went down meanwhile: nothing comes from there
         for level, kind, value in aux:
             if level == SOL_PACKET and kind == PACKET_AUXDATA:
                 status, _, _, _, _, tci, tpid = struct.unpack("IIIHHHH", value[:20])
@@ -113,9 +118,10 @@ class Tap:
         return packet
 
     def collect(self, match, timeout=1.0, count=None):
-        """What matches within the time, at most `count`."""
+        """What matches within the time, at most `count`. What has arrived by the end counts,
+        however long it takes to look at."""
         found, end = [], time.monotonic() + timeout
-        while time.monotonic() < end and (count is None or len(found) < count):
+        while count is None or len(found) < count:
             packet = self.receive(end - time.monotonic())
             if packet is None:
                 break

@@ -39,6 +39,7 @@ declare -A port_keys # device → further keys of its port, as text
 config_more=         # further sections of the default configuration
 attached=0
 export NS_PREFIX=$ns_prefix PYTHONPATH=$ROOT/tests/tools PYTHONDONTWRITEBYTECODE=1
+export VISORCTL=$BUILD/visorctl VISOR_SOCKET=$socket
 
 # ---- telling ---------------------------------------------------------------------------------
 
@@ -113,7 +114,7 @@ topo_end() {
 		}
 	fi
 	# What runs in the namespaces is ours alone; it goes first, by pid.
-	for name in $(ip netns list | awk -v p="$ns_prefix" 'index($1, p) == 1 { print $1 }'); do
+	for name in $(cd /run/netns && ls | grep "^$ns_prefix"); do
 		for pid in $(ip netns pids "$name" 2>/dev/null); do
 			kill -KILL "$pid" 2>/dev/null
 		done
@@ -122,7 +123,7 @@ topo_end() {
 		kill -KILL "$pid" 2>/dev/null
 	done
 	wait 2>/dev/null
-	for name in $(ip netns list | awk -v p="$ns_prefix" 'index($1, p) == 1 { print $1 }'); do
+	for name in $(cd /run/netns && ls | grep "^$ns_prefix"); do
 		ip netns del "$name"
 	done
 	umount "$tmp/bpf" 2>/dev/null
@@ -184,7 +185,7 @@ link_add() {
 		numrxqueues "$QUEUES" numtxqueues "$QUEUES" type veth \
 		peer name "$port" netns "${ns_prefix}appliance" address "$mac:01" \
 		numrxqueues "$QUEUES" numtxqueues "$QUEUES"
-	on "$host" ethtool -K "$device" tx off txvlan off gro "${HOST_GRO:-on}" >/dev/null 2>&1
+	on "$host" ethtool -K "$device" tx off txvlan off tx-vlan-stag-hw-insert off gro "${HOST_GRO:-on}" >/dev/null 2>&1
 	ip_on appliance link set "$port" up
 	ip_on "$host" link set "$device" up
 }
@@ -208,6 +209,36 @@ topo_standard() {
 	host_add appliance
 	attach client lan 192.0.2 2001:db8:1:
 	attach server wan 198.51.100 2001:db8:2:
+}
+
+# vlan_device HOST CARRIER NAME VID [OUTER]: a stand-in for the kernel's VLAN device NAME on CARRIER,
+# on kernels with 8021q as on those without.
+vlan_device() {
+	local host=$1 carrier=$2 name=$3 vid=$4 outer=${5:-0} mac
+	mac=$(on "$host" cat "/sys/class/net/$carrier/address")
+	ip_on "$host" link add "$name" address "$mac" type veth peer name "$name.p"
+	on "$host" ethtool -K "$name" tx off txvlan off >/dev/null 2>&1
+	on "$host" ethtool -K "$name.p" txvlan off tx-vlan-stag-hw-insert off >/dev/null 2>&1
+	on "$host" ethtool -K "$carrier" txvlan off rxvlan off tx-vlan-stag-hw-insert off >/dev/null 2>&1
+	ip_on "$host" link set "$name" up
+	ip_on "$host" link set "$name.p" up
+	tc -n "$ns_prefix$host" qdisc add dev "$carrier" clsact 2>/dev/null || true
+	tc -n "$ns_prefix$host" qdisc add dev "$name.p" clsact
+	vlan_program "$host" "$carrier" pop "$name.p" "$vid" "$outer"
+	vlan_program "$host" "$name.p" push "$carrier" "$vid" "$outer"
+}
+# vlan_program HOST DEVICE SECTION TO VID OUTER
+vlan_program() {
+	local object=$tmp/vlan-$1-$2-$3-$5-$6.o
+	"${CLANG:-clang}" -O2 -g -target bpf -I"/usr/include/$(gcc -print-multiarch)" -DVID="$5" -DOUTER="$6" \
+		-DTO="$(on "$1" cat "/sys/class/net/$4/ifindex")" -c -o "$object" "$ROOT/tests/tools/vlan.bpf.c"
+	tc -n "$ns_prefix$1" filter add dev "$2" ingress bpf direct-action object-file "$object" section "$3"
+}
+
+# Addresses behind wan that the server sees but does not answer: .200 and ::200.
+quiet_server() {
+	ip_on appliance neigh replace 198.51.100.200 lladdr 02:00:00:00:02:02 dev wan nud permanent
+	ip_on appliance neigh replace 2001:db8:2::200 lladdr 02:00:00:00:02:02 dev wan nud permanent
 }
 
 # ---- the appliance ---------------------------------------------------------------------------
