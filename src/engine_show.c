@@ -180,6 +180,17 @@ static void add_counters(const struct engine *engine, json_t *iface)
 				    number(workers_sum(engine->workers, base + fields[i].offset)));
 }
 
+/* The port by its name. */
+static void add_port(const struct engine *engine, json_t *iface)
+{
+	json_int_t id = json_integer_value(json_object_get(iface, "port"));
+
+	if (id >= 0 && id < PORT_MAX && engine->port[id])
+		json_object_set_new(iface, "port", json_string(engine->port[id]->name));
+	else
+		json_object_set_new(iface, "port", json_null());
+}
+
 static void add_chain(const struct engine *engine, json_t *iface)
 {
 	const char *name = json_string_value(json_object_get(iface, "name"));
@@ -201,6 +212,7 @@ static json_t *show_interfaces(void *arg, const json_t *args, char **error, json
 
 	json_array_foreach(list, i, iface) {
 		add_counters(engine, iface);
+		add_port(engine, iface);
 		add_chain(engine, iface);
 	}
 	return json_pack("{s:o}", "interfaces", list);
