@@ -49,8 +49,8 @@ static double resident_mib(void)
 static void prefix_add(uint8_t family, uint8_t len, struct in6_addr addr)
 {
 	if (!(n_prefixes & (n_prefixes - 1)))
-		prefixes = realloc(prefixes,
-				   (n_prefixes ? n_prefixes * 2u : 1u) * sizeof(*prefixes));
+		prefixes =
+			realloc(prefixes, (n_prefixes ? n_prefixes * 2u : 1u) * sizeof(*prefixes));
 	if (!prefixes)
 		exit(1);
 	prefixes[n_prefixes++] = (struct prefix){ family, len, addr };
@@ -104,8 +104,8 @@ static int prefixes_read(const char *path)
 		*slash = 0;
 		memset(&a, 0, sizeof(a));
 		a.s6_addr32[2] = v6 ? 0 : htonl(0xffff);
-		if (inet_pton(v6 ? AF_INET6 : AF_INET, line, v6 ? &a.s6_addr32[0] :
-								  &a.s6_addr32[3]) == 1)
+		if (inet_pton(v6 ? AF_INET6 : AF_INET, line,
+			      v6 ? &a.s6_addr32[0] : &a.s6_addr32[3]) == 1)
 			prefix_add(v6 ? 6 : 4, (uint8_t)atoi(slash + 1), a);
 	}
 	fclose(f);
@@ -131,8 +131,12 @@ static double routes_do(struct rib *rib, unsigned shift, bool del)
 		unsigned g = (i + shift) % GATEWAYS;
 		struct rib_hop hop = { .ifindex = (int)(g % LINKS) + 1, .weight = 1 };
 		struct rib_route r = {
-			.family = prefixes[i].family, .len = prefixes[i].len,
-			.prefix = prefixes[i].addr, .table = 254, .protocol = 186, .metric = 20,
+			.family = prefixes[i].family,
+			.len = prefixes[i].len,
+			.prefix = prefixes[i].addr,
+			.table = 254,
+			.protocol = 186,
+			.metric = 20,
 			.target = { .kind = NEXTHOP_FORWARD, .n_hops = 1, .hops = &hop },
 		};
 
@@ -159,8 +163,9 @@ static void say_rate(const char *what, double s)
 static double link_flap(struct rib *rib, bool up, bool running)
 {
 	double begin = seconds();
-	struct rib_link l = { .ifindex = 1, .name = "eth0", .mtu = 1500, .up = up,
-			      .running = running };
+	struct rib_link l = {
+		.ifindex = 1, .name = "eth0", .mtu = 1500, .up = up, .running = running
+	};
 
 	rib_link_set(rib, &l);
 	rib_commit(rib);
@@ -179,8 +184,9 @@ int main(int argc, char **argv)
 		return 1;
 	for (uint16_t i = 0; i < LINKS; i++) {
 		char name[8], device[8];
-		struct rib_interface conf = { .name = name, .device = device,
-					      .port_device = device, .port = i };
+		struct rib_interface conf = {
+			.name = name, .device = device, .port_device = device, .port = i
+		};
 		uint16_t slot;
 
 		snprintf(name, sizeof(name), "p%u", i);

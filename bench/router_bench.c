@@ -127,8 +127,8 @@ static void one_prefix(struct bench *b)
 
 static void make_frame(struct bench *b, unsigned i, bool six)
 {
-	const struct ip_addr *prefix =
-		six ? &b->prefix6[next_random() % b->n6] : &b->prefix4[next_random() % b->n4];
+	const struct ip_addr *prefix = six ? &b->prefix6[next_random() % b->n6] :
+					     &b->prefix4[next_random() % b->n4];
 	const struct probe probe = {
 		.from = six ? "2001:db8:1::5" : "10.0.0.5",
 		.to = six ? "2001:db8:2::5" : "192.0.2.5",

@@ -51,9 +51,9 @@ struct nf_ops {
 /* An instance. */
 struct nf {
 	const struct nf_ops *ops;
-	const char *name;    /* instance */
-	const void *conf;    /* the struct that ops->schema describes */
-	void *state;	     /* the function's own */
+	const char *name; /* instance */
+	const void *conf; /* the struct that ops->schema describes */
+	void *state;	  /* the function's own */
 	uint16_t drop_base;
 };
 

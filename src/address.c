@@ -80,9 +80,9 @@ static struct address *address_find(const struct link *link, const struct rib_ad
 {
 	struct address *a;
 
-	cds_list_for_each_entry(a, &link->addresses, on_link)
-		if (a->k.len == k->len && ip_addr_equal(&a->k.addr, &k->addr))
-			return a;
+	cds_list_for_each_entry(a, &link->addresses,
+				on_link) if (a->k.len == k->len &&
+					     ip_addr_equal(&a->k.addr, &k->addr)) return a;
 	return NULL;
 }
 
@@ -223,8 +223,7 @@ void address_sweep(struct rib *rib)
 	while ((node = htable_each(&rib->links, node))) {
 		struct link *link = htable_entry(node, struct link, by_index);
 
-		cds_list_for_each_entry_safe(a, next, &link->addresses, on_link)
-			if (!a->seen)
-				address_remove(rib, link, a, false);
+		cds_list_for_each_entry_safe(a, next, &link->addresses, on_link) if (!a->seen)
+			address_remove(rib, link, a, false);
 	}
 }

@@ -31,9 +31,9 @@
 #include "control_socket.h"
 #include "log.h"
 
-#define PATIENCE_MS	 30000u
+#define PATIENCE_MS 30000u
 #define ACCEPTS_PER_TURN 16
-#define ACCEPT_PAUSE_MS	 200
+#define ACCEPT_PAUSE_MS 200
 
 struct client {
 	TAILQ_ENTRY(client) link;
@@ -161,14 +161,16 @@ static json_t *answer_request(struct control *control, json_t *request)
 
 	if (!json_is_object(request))
 		return failure("expected an object: {\"command\": \"show ports\"}", NULL);
-	json_object_foreach(request, key, value) {
+	json_object_foreach (request, key, value) {
 		if (!strcmp(key, "command") && json_is_string(value))
 			command = json_string_value(value);
 		else if (!strcmp(key, "args") && json_is_object(value))
 			args = value;
 		else
-			return failure("expected \"command\" (a string) and perhaps \"args\" (an object), "
-				       "nothing else", NULL);
+			return failure(
+				"expected \"command\" (a string) and perhaps \"args\" (an object), "
+				"nothing else",
+				NULL);
 	}
 	if (!command)
 		return failure("\"command\" is missing: {\"command\": \"show ports\"}", NULL);
@@ -316,8 +318,8 @@ static void log_peer(int fd)
 	socklen_t len = sizeof(peer);
 
 	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
-		log_debug("control client connected: pid %d, uid %u, gid %u", (int)peer.pid, peer.uid,
-			  peer.gid);
+		log_debug("control client connected: pid %d, uid %u, gid %u", (int)peer.pid,
+			  peer.uid, peer.gid);
 }
 
 /* Takes over fd. */
@@ -387,7 +389,8 @@ static void on_connection(int listener, short what, void *arg)
 		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+			    errno == ENOBUFS)
 				pause_accepting(control, errno);
 			return;
 		}
@@ -414,8 +417,8 @@ int control_new(struct control **out, struct event_base *base, const char *path,
 	if (rc)
 		goto fail;
 	rc = -ENOMEM;
-	control->acceptor = event_new(base, control->sock.fd, EV_READ | EV_PERSIST, on_connection,
-				      control);
+	control->acceptor =
+		event_new(base, control->sock.fd, EV_READ | EV_PERSIST, on_connection, control);
 	control->resume = evtimer_new(base, on_resume, control);
 	if (!control->acceptor || !control->resume || event_add(control->acceptor, NULL))
 		goto fail;

@@ -12,9 +12,9 @@
 #include <jansson.h>
 
 #define CONTROL_REQUEST_MAX (64u << 10) /* bytes, without the newline */
-#define CONTROL_ANSWER_MAX  (16u << 20) /* bytes; more is refused, with a word to use filters */
+#define CONTROL_ANSWER_MAX (16u << 20)	/* bytes; more is refused, with a word to use filters */
 #define CONTROL_CLIENTS_MAX 64u
-#define CONTROL_PATH_MAX    107u /* what sun_path holds */
+#define CONTROL_PATH_MAX 107u /* what sun_path holds */
 
 struct control;
 struct event_base;

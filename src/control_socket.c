@@ -43,8 +43,8 @@ static int make_parent(const char *path)
 			rc = chmod(parent, 0755) ? -errno : 0;
 		} else if (errno != EEXIST) {
 			rc = -errno;
-			log_error("control socket '%s': cannot make the folder '%s': %s", path, parent,
-				  strerror(-rc));
+			log_error("control socket '%s': cannot make the folder '%s': %s", path,
+				  parent, strerror(-rc));
 		}
 	}
 	free(parent);
@@ -61,7 +61,8 @@ static int take_lock(const char *path)
 	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		rc = -errno;
-		log_error("control socket '%s': cannot open its lock '%s': %s", path, name, strerror(-rc));
+		log_error("control socket '%s': cannot open its lock '%s': %s", path, name,
+			  strerror(-rc));
 	} else if (flock(fd, LOCK_EX | LOCK_NB)) {
 		rc = errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
 		log_error("control socket '%s': %s", path,
@@ -100,7 +101,8 @@ static int remove_stale(const struct sockaddr_un *address)
 	if (lstat(path, &st))
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode)) {
-		log_error("control socket '%s': there is something else of that name; remove it", path);
+		log_error("control socket '%s': there is something else of that name; remove it",
+			  path);
 		return -EEXIST;
 	}
 	rc = probe(address);

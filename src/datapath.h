@@ -13,7 +13,7 @@
 #include "fib.h"
 #include "packet.h"
 
-#define ORIGINATED_MAX 512  /* packets that one burst can give rise to: 64 of 9000 bytes in 1500 */
+#define ORIGINATED_MAX 512 /* packets that one burst can give rise to: 64 of 9000 bytes in 1500 */
 #define ICMP_REDIRECTS_MAX 64
 
 struct frame_cache;
@@ -33,21 +33,21 @@ struct datapath_counters {
 };
 
 struct datapath {
-	uint64_t now_ns;	 /* CLOCK_MONOTONIC, once per burst */
+	uint64_t now_ns; /* CLOCK_MONOTONIC, once per burst */
 	const struct fib *fib;
 	struct datapath_counters *counters;
 	struct frame_cache *frames;
 	struct neighbour_wait *wait;
-	struct worker *worker;	 /* opaque to functions */
-	uint8_t *umem;		 /* address 0 of the frames, for the segments of a packet */
-	uint32_t frame_size;	 /* a power of two; frames are aligned to it within the UMEM */
-	uint16_t index;		 /* worker number, 0.. */
-	uint16_t workers;	 /* how many there are */
-	uint32_t icmp_rate;	 /* own ICMP errors a second for this worker */
-	uint64_t icmp_tokens;	 /* token bucket, in nanoseconds' worth (icmp.c) */
+	struct worker *worker; /* opaque to functions */
+	uint8_t *umem;	       /* address 0 of the frames, for the segments of a packet */
+	uint32_t frame_size;   /* a power of two; frames are aligned to it within the UMEM */
+	uint16_t index;	       /* worker number, 0.. */
+	uint16_t workers;      /* how many there are */
+	uint32_t icmp_rate;    /* own ICMP errors a second for this worker */
+	uint64_t icmp_tokens;  /* token bucket, in nanoseconds' worth (icmp.c) */
 	uint64_t icmp_refill_ns;
 	uint64_t icmp_redirect_ns[ICMP_REDIRECTS_MAX]; /* last redirect by flow (icmp.c) */
-	uint32_t random;	 /* xorshift state, not 0 */
+	uint32_t random;			       /* xorshift state, not 0 */
 	unsigned n_originated;
 	struct packet originated[ORIGINATED_MAX]; /* made during this burst; sent after the chain */
 };

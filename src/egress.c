@@ -169,38 +169,23 @@ static __attribute__((noinline)) void egress_refuse(struct datapath *dp, struct 
 {
 	switch ((enum nexthop_kind)nh->kind) {
 	case NEXTHOP_ONLINK:
-	case NEXTHOP_INCOMPLETE:
-		neighbour_wait_hold(dp, p, nh);
-		return;
+	case NEXTHOP_INCOMPLETE: neighbour_wait_hold(dp, p, nh); return;
 	case NEXTHOP_FAILED:
 		neighbour_wait_ask(dp, p, nh);
 		refuse(dp, p, ICMP_ERROR_HOST_UNREACHABLE, DROP_NEIGHBOUR_FAILED);
 		return;
-	case NEXTHOP_BLACKHOLE:
-		packet_drop(p, DROP_BLACKHOLE);
-		return;
+	case NEXTHOP_BLACKHOLE: packet_drop(p, DROP_BLACKHOLE); return;
 	case NEXTHOP_UNREACHABLE:
 		refuse(dp, p, ICMP_ERROR_ROUTE_UNREACHABLE, DROP_UNREACHABLE);
 		return;
-	case NEXTHOP_PROHIBIT:
-		refuse(dp, p, ICMP_ERROR_PROHIBITED, DROP_PROHIBIT);
-		return;
-	case NEXTHOP_LOCAL:
-		packet_drop(p, DROP_LOCAL);
-		return;
-	case NEXTHOP_BROADCAST:
-		packet_drop(p, DROP_BROADCAST);
-		return;
-	case NEXTHOP_NOT_A_PORT:
-		refuse(dp, p, ICMP_ERROR_NET_UNREACHABLE, DROP_NOT_A_PORT);
-		return;
-	case NEXTHOP_DOWN:
-		refuse(dp, p, ICMP_ERROR_NET_UNREACHABLE, DROP_EGRESS_DOWN);
-		return;
+	case NEXTHOP_PROHIBIT: refuse(dp, p, ICMP_ERROR_PROHIBITED, DROP_PROHIBIT); return;
+	case NEXTHOP_LOCAL: packet_drop(p, DROP_LOCAL); return;
+	case NEXTHOP_BROADCAST: packet_drop(p, DROP_BROADCAST); return;
+	case NEXTHOP_NOT_A_PORT: refuse(dp, p, ICMP_ERROR_NET_UNREACHABLE, DROP_NOT_A_PORT); return;
+	case NEXTHOP_DOWN: refuse(dp, p, ICMP_ERROR_NET_UNREACHABLE, DROP_EGRESS_DOWN); return;
 	case NEXTHOP_NONE:
 	case NEXTHOP_FORWARD:
-	case NEXTHOP_GROUP:
-		break;
+	case NEXTHOP_GROUP: break;
 	}
 	refuse(dp, p, ICMP_ERROR_NET_UNREACHABLE, DROP_NO_ROUTE);
 }

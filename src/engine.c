@@ -107,8 +107,8 @@ static int start_workers(struct engine *engine)
 		log_error("%s", why[0] ? why : strerror(-err));
 		return err;
 	}
-	log_info("memory: %u frames of %u bytes, %s", engine->umem->frames, engine->umem->frame_size,
-		 engine->umem->pages);
+	log_info("memory: %u frames of %u bytes, %s", engine->umem->frames,
+		 engine->umem->frame_size, engine->umem->pages);
 	engine->env.umem = engine->umem;
 	err = frame_cache_new(&engine->env.frames, engine->umem);
 	if (!err)
@@ -172,8 +172,7 @@ static void assign_port(const struct engine *engine, const struct port *port,
 	}
 	for (unsigned w = 0; w < n && port->n_queues; w++)
 		if (!sets[w]->tx[port->id].queue)
-			sets[w]->tx[port->id].worker =
-				queue_worker(engine, port, w % port->n_tx);
+			sets[w]->tx[port->id].worker = queue_worker(engine, port, w % port->n_tx);
 }
 
 int engine_publish(void *arg)
@@ -351,8 +350,8 @@ static void on_local_address(void *arg, const struct ip_addr *addr, bool present
 	int err = steer_addresses_set(engine->env.addresses, addr, present);
 
 	if (err)
-		log_error("steering: an own address cannot be %s: %s", present ? "added" : "removed",
-			  strerror(-err));
+		log_error("steering: an own address cannot be %s: %s",
+			  present ? "added" : "removed", strerror(-err));
 }
 
 static void on_neighbours_changed(void *arg)
@@ -527,8 +526,8 @@ static void report_frames(const struct engine *engine)
 	uint32_t free_frames = umem_pool_count(engine->umem);
 
 	if (free_frames != engine->umem->frames)
-		log_error("memory: %u of %u frames came back: please report this",
-			  free_frames, engine->umem->frames);
+		log_error("memory: %u of %u frames came back: please report this", free_frames,
+			  engine->umem->frames);
 }
 
 void engine_stop(struct engine *engine)

@@ -42,7 +42,7 @@ struct engine {
 	struct control *control;
 	struct port_env env;
 	struct port *port[PORT_MAX];
-	bool synced;	   /* the first dump is in: ports may open */
+	bool synced; /* the first dump is in: ports may open */
 	uint64_t started_ns, reloads, reloads_refused;
 };
 

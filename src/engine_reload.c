@@ -25,10 +25,11 @@ static void check_fixed(const struct engine *engine, const struct config *next,
 	bool counted = !a->count && !a->cpus.n && !b->count && !b->cpus.n;
 
 	if (!counted && engine_worker_count(next) != engine->workers->n)
-		conf_error(errors, &b->where,
-			   "workers: %u are running and %u are asked for; their number changes only "
-			   "at a restart",
-			   engine->workers->n, engine_worker_count(next));
+		conf_error(
+			errors, &b->where,
+			"workers: %u are running and %u are asked for; their number changes only "
+			"at a restart",
+			engine->workers->n, engine_worker_count(next));
 	else if (a->cpus.n != b->cpus.n ||
 		 (a->cpus.n && memcmp(a->cpus.value, b->cpus.value, a->cpus.n * sizeof(int64_t))))
 		conf_error(errors, &b->where, "workers.cpus changes only at a restart");
@@ -37,7 +38,8 @@ static void check_fixed(const struct engine *engine, const struct config *next,
 	    now->memory.frames != next->memory.frames)
 		conf_error(errors, &next->memory.where, "memory changes only at a restart");
 	if (strcmp(now->control.socket, next->control.socket))
-		conf_error(errors, &next->control.where, "control.socket changes only at a restart");
+		conf_error(errors, &next->control.where,
+			   "control.socket changes only at a restart");
 	if (strcmp(now->control.group ? now->control.group : "",
 		   next->control.group ? next->control.group : ""))
 		conf_error(errors, &next->control.where, "control.group changes only at a restart");
@@ -65,8 +67,7 @@ static void remove_ports(struct engine *engine, const struct config *next)
 {
 	for (unsigned i = 0; i < PORT_MAX; i++) {
 		struct port *port = engine->port[i];
-		const struct port_config *config =
-			port ? find_port_config(next, port->name) : NULL;
+		const struct port_config *config = port ? find_port_config(next, port->name) : NULL;
 
 		if (!port)
 			continue;

@@ -104,8 +104,8 @@ static json_t *show_workers(void *arg, const json_t *args, char **error, json_t 
 
 	for (unsigned i = 0; i < engine->workers->n; i++)
 		json_array_append_new(workers, worker_show(engine, engine->workers->worker[i]));
-	return json_pack("{s:o,s:{s:i,s:i,s:i,s:s,s:b}}", "workers", workers, "memory", "frame_size",
-			 (int)umem->frame_size, "frames", (int)umem->frames, "free",
+	return json_pack("{s:o,s:{s:i,s:i,s:i,s:s,s:b}}", "workers", workers, "memory",
+			 "frame_size", (int)umem->frame_size, "frames", (int)umem->frames, "free",
 			 (int)umem_pool_count(umem), "pages", umem->pages, "hugepages", umem->huge);
 }
 
@@ -126,8 +126,9 @@ static json_t *show_drops(void *arg, const json_t *args, char **error, json_t **
 		uint64_t n = sum_drops(engine, i);
 
 		dropped += n;
-		json_array_append_new(drops, json_pack("{s:s,s:I,s:s}", "reason", drops_name(i),
-						       "count", (json_int_t)n, "doc", drops_doc(i)));
+		json_array_append_new(drops,
+				      json_pack("{s:s,s:I,s:s}", "reason", drops_name(i), "count",
+						(json_int_t)n, "doc", drops_doc(i)));
 	}
 	return json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:b}", "drops", drops, "received",
 			 (json_int_t)received, "originated", (json_int_t)originated, "transmitted",
@@ -145,8 +146,9 @@ static const char *arg_string(const json_t *args, const char *name)
 
 static json_t *show_routes(void *arg, const json_t *args, char **error, json_t **errors)
 {
-	json_t *bounded = json_object_get(args, "limit") ? json_copy((json_t *)args) :
-							   json_pack("{s:i}", "limit", ROUTES_SHOWN);
+	json_t *bounded = json_object_get(args, "limit") ?
+				  json_copy((json_t *)args) :
+				  json_pack("{s:i}", "limit", ROUTES_SHOWN);
 	json_t *out;
 
 	json_object_update_missing(bounded, (json_t *)args);
@@ -194,8 +196,8 @@ static void add_port(const struct engine *engine, json_t *iface)
 static void add_chain(const struct engine *engine, json_t *iface)
 {
 	const char *name = json_string_value(json_object_get(iface, "name"));
-	const struct chain *chain =
-		name ? pipeline_chain(engine->pipeline, engine->config, name) : NULL;
+	const struct chain *chain = name ? pipeline_chain(engine->pipeline, engine->config, name) :
+					   NULL;
 	json_t *out = json_array();
 
 	for (unsigned i = 0; chain && i < chain->n; i++)
@@ -210,7 +212,7 @@ static json_t *show_interfaces(void *arg, const json_t *args, char **error, json
 	json_t *list = rib_show_interfaces(engine->rib), *iface;
 	size_t i;
 
-	json_array_foreach(list, i, iface) {
+	json_array_foreach (list, i, iface) {
 		add_counters(engine, iface);
 		add_port(engine, iface);
 		add_chain(engine, iface);
@@ -312,12 +314,18 @@ int engine_register_commands(struct engine *engine)
 		const char *name;
 		control_handler *handler;
 	} commands[] = {
-		{ "show ports", show_ports },	      { "show workers", show_workers },
-		{ "show drops", show_drops },	      { "show routes", show_routes },
-		{ "show neighbours", show_neighbours }, { "show interfaces", show_interfaces },
-		{ "show functions", show_functions }, { "show config", show_config },
-		{ "show status", show_status },	      { "route get", route_get },
-		{ "reload", reload },		      { "version", version },
+		{ "show ports", show_ports },
+		{ "show workers", show_workers },
+		{ "show drops", show_drops },
+		{ "show routes", show_routes },
+		{ "show neighbours", show_neighbours },
+		{ "show interfaces", show_interfaces },
+		{ "show functions", show_functions },
+		{ "show config", show_config },
+		{ "show status", show_status },
+		{ "route get", route_get },
+		{ "reload", reload },
+		{ "version", version },
 	};
 	int err = 0;
 

@@ -22,7 +22,7 @@ struct htable {
 };
 
 /* `container` of a node: htable_entry(node, struct link, by_index). */
-#define htable_entry(node, type, member) ((type *)((char *)(node) - offsetof(type, member)))
+#define htable_entry(node, type, member) ((type *)((char *)(node)-offsetof(type, member)))
 
 int htable_init(struct htable *t);
 void htable_fini(struct htable *t); /* the nodes are the caller's */

@@ -29,10 +29,8 @@ static bool is_icmp_error4(uint8_t type)
 	case ICMP_INFO_REQUEST:
 	case ICMP_INFO_REPLY:
 	case ICMP_ADDRESS:
-	case ICMP_ADDRESSREPLY:
-		return false;
-	default:
-		return true; /* what we do not know may be one */
+	case ICMP_ADDRESSREPLY: return false;
+	default: return true; /* what we do not know may be one */
 	}
 }
 

@@ -79,7 +79,8 @@ static void fill_addresses(const struct link *link, struct interface *out)
 	const struct address *a;
 
 	for (int pass = 0; pass < 2; pass++) /* primary and global ones first */
-		cds_list_for_each_entry(a, &link->addresses, on_link) {
+		cds_list_for_each_entry(a, &link->addresses, on_link)
+		{
 			if (a->k.tentative)
 				continue;
 			if (a->k.addr.family == 4 && a->k.secondary == pass &&
@@ -142,8 +143,7 @@ static void floating_reattach(struct rib *rib)
 {
 	struct path *p, *next;
 
-	cds_list_for_each_entry_safe(p, next, &rib->floating, floating)
-		path_reattach(rib, p);
+	cds_list_for_each_entry_safe(p, next, &rib->floating, floating) path_reattach(rib, p);
 }
 
 static void link_take(struct rib *rib, struct rib_iface *iface, struct link *link)
@@ -207,7 +207,8 @@ struct link *interface_link_towards(const struct rib *rib, const struct ip_addr 
 
 		if (!iface || !iface->link)
 			continue;
-		cds_list_for_each_entry(a, &iface->link->addresses, on_link) {
+		cds_list_for_each_entry(a, &iface->link->addresses, on_link)
+		{
 			uint32_t have[4], want[4];
 			unsigned len = a->k.len;
 

@@ -46,8 +46,9 @@ struct link *link_get(struct rib *rib, int ifindex)
 
 void link_release(struct rib *rib, struct link *link)
 {
-	if (link->present || link->held || !cds_list_empty(&link->paths) || !cds_list_empty(&link->neighbours) ||
-	    !cds_list_empty(&link->addresses) || !cds_list_empty(&link->objects))
+	if (link->present || link->held || !cds_list_empty(&link->paths) ||
+	    !cds_list_empty(&link->neighbours) || !cds_list_empty(&link->addresses) ||
+	    !cds_list_empty(&link->objects))
 		return;
 	htable_del(&rib->links, &link->by_index);
 	free(link);
@@ -64,10 +65,8 @@ void link_recompile(struct rib *rib, struct link *link)
 	struct neighbour *n, *next;
 	struct path *p;
 
-	cds_list_for_each_entry(p, &link->paths, on_link)
-		path_compile(rib, p);
-	cds_list_for_each_entry_safe(n, next, &link->neighbours, on_link)
-		neighbour_refresh(rib, n);
+	cds_list_for_each_entry(p, &link->paths, on_link) path_compile(rib, p);
+	cds_list_for_each_entry_safe(n, next, &link->neighbours, on_link) neighbour_refresh(rib, n);
 }
 
 /* Has it no leg left but by `gone` and by links that are down? */
@@ -110,12 +109,13 @@ void link_drop_routes(struct rib *rib, struct link *link, enum link_loss loss)
 	struct path_member *m;
 	struct path *p;
 
-	cds_list_for_each_entry(p, &link->paths, on_link) {
+	cds_list_for_each_entry(p, &link->paths, on_link)
+	{
 		if (drops_leg(p, loss))
 			path_make_orphan(rib, p);
-		cds_list_for_each_entry(m, &p->parents, in_path)
-			if (drops_group(m->group, link, loss))
-				path_make_orphan(rib, m->group);
+		cds_list_for_each_entry(m, &p->parents,
+					in_path) if (drops_group(m->group, link, loss))
+			path_make_orphan(rib, m->group);
 	}
 }
 

@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 2048 /* below PIPE_BUF: one write is one line */
-#define ROOM_WAIT_MS   50
+#define ROOM_WAIT_MS 50
 
 const char *const log_level_names[] = { "error", "warning", "info", "debug", NULL };
 

@@ -57,8 +57,9 @@ static const struct {
 	uint8_t family;
 	uint8_t routes; /* IP version */
 } steps[] = {
-	{ RTM_GETLINK, AF_UNSPEC, 0 }, { RTM_GETADDR, AF_INET, 0 },   { RTM_GETADDR, AF_INET6, 0 },
-	{ RTM_GETNEXTHOP, AF_UNSPEC, 0 }, { RTM_GETROUTE, AF_INET, 4 }, { RTM_GETROUTE, AF_INET6, 6 },
+	{ RTM_GETLINK, AF_UNSPEC, 0 }, { RTM_GETADDR, AF_INET, 0 },
+	{ RTM_GETADDR, AF_INET6, 0 },  { RTM_GETNEXTHOP, AF_UNSPEC, 0 },
+	{ RTM_GETROUTE, AF_INET, 4 },  { RTM_GETROUTE, AF_INET6, 6 },
 	{ RTM_GETNEIGH, AF_INET, 0 },  { RTM_GETNEIGH, AF_INET6, 0 },
 };
 
@@ -77,7 +78,7 @@ struct mirror {
 	bool disturbed;	  /* one of the steps stayed so */
 	bool lost;	  /* events were lost since the dump began */
 	unsigned step, tries;
-	bool replaying;	  /* the backlog up to here is from before the end of the dump */
+	bool replaying; /* the backlog up to here is from before the end of the dump */
 	uint64_t replay_until;
 
 	unsigned pause_ms;
@@ -329,8 +330,8 @@ static bool answer_slice(struct mirror *mirror)
 	unsigned done = 0;
 
 	while (done < APPLY_SLICE) {
-		ssize_t n = mirror_socket_receive(mirror->requests, mirror->part,
-						  sizeof(mirror->part));
+		ssize_t n =
+			mirror_socket_receive(mirror->requests, mirror->part, sizeof(mirror->part));
 
 		if (n == -EAGAIN)
 			return false;
@@ -417,8 +418,8 @@ static int mirror_open(struct mirror *mirror, struct event_base *base, unsigned 
 		return err;
 	mirror->readable = event_new(base, mnl_socket_get_fd(mirror->listener),
 				     EV_READ | EV_PERSIST, on_more, mirror);
-	mirror->answer = event_new(base, mnl_socket_get_fd(mirror->requests),
-				   EV_READ | EV_PERSIST, on_answer, mirror);
+	mirror->answer = event_new(base, mnl_socket_get_fd(mirror->requests), EV_READ | EV_PERSIST,
+				   on_answer, mirror);
 	mirror->more = evtimer_new(base, on_more, mirror);
 	mirror->resync = evtimer_new(base, on_resync, mirror);
 	if (!mirror->readable || !mirror->answer || !mirror->more || !mirror->resync ||
@@ -455,8 +456,9 @@ void mirror_free(struct mirror *mirror)
 
 	if (!mirror)
 		return;
-	memcpy(events, (struct event *[]){ mirror->readable, mirror->answer, mirror->more,
-					   mirror->resync }, sizeof(events));
+	memcpy(events,
+	       (struct event *[]){ mirror->readable, mirror->answer, mirror->more, mirror->resync },
+	       sizeof(events));
 	for (unsigned i = 0; i < 4; i++)
 		if (events[i])
 			event_free(events[i]);
@@ -482,7 +484,8 @@ json_t *mirror_show(const struct mirror *mirror)
 				    json_integer((json_int_t)mirror->resyncs[i]));
 	json_object_set_new(out, "datagrams", json_integer((json_int_t)mirror->datagrams));
 	json_object_set_new(out, "receive_buffer", json_integer(mirror->receive_buffer));
-	json_object_set_new(out, "backlog", json_integer((json_int_t)mirror_backlog_bytes(&mirror->backlog)));
+	json_object_set_new(out, "backlog",
+			    json_integer((json_int_t)mirror_backlog_bytes(&mirror->backlog)));
 	json_object_set_new(out, "backlog_peak", json_integer((json_int_t)mirror->backlog_peak));
 	json_object_set_new(out, "dumps", json_integer((json_int_t)mirror->dumps));
 	json_object_set_new(out, "dumping", json_boolean(mirror->dumping));

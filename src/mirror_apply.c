@@ -11,7 +11,7 @@
 #include "mix.h"
 
 static const char *const event_names[MIRROR_EVENTS] = {
-	[MIRROR_LINK] = "links",     [MIRROR_ADDRESS] = "addresses",
+	[MIRROR_LINK] = "links",	   [MIRROR_ADDRESS] = "addresses",
 	[MIRROR_NEIGHBOUR] = "neighbours", [MIRROR_ROUTE] = "routes",
 	[MIRROR_NEXTHOP] = "nexthops",
 };
@@ -116,16 +116,19 @@ static void refused(struct mirror_apply *apply, const struct mirror_route *r)
 	apply->refusals[r->refusal]++;
 	if (r->refusal == MIRROR_THROW || !log_allowed(&apply->refusal_limit, 5, 60))
 		return;
-	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? &r->route.prefix.s6_addr[12] : r->route.prefix.s6_addr,
-		  prefix, sizeof(prefix));
+	inet_ntop(v4 ? AF_INET : AF_INET6,
+		  v4 ? &r->route.prefix.s6_addr[12] : r->route.prefix.s6_addr, prefix,
+		  sizeof(prefix));
 	if (r->refusal == MIRROR_ENCAP)
 		log_warning("route %s/%u: encapsulation %u is not supported: its destinations are "
-			    "unreachable", prefix, r->route.len, r->encap);
+			    "unreachable",
+			    prefix, r->route.len, r->encap);
 	else if (r->refusal == MIRROR_TOO_MANY_HOPS)
 		log_warning("route %s/%u: more than %d next hops: the others are not used", prefix,
 			    r->route.len, RIB_HOPS_MAX);
 	else
-		log_warning("route %s/%u: its type is not supported: ignored", prefix, r->route.len);
+		log_warning("route %s/%u: its type is not supported: ignored", prefix,
+			    r->route.len);
 }
 
 /* --- links --- */
@@ -147,8 +150,7 @@ static bool link_same(const struct rib_link *a, const struct rib_link *b)
 {
 	return !strcmp(a->name, b->name) && !memcmp(a->mac, b->mac, sizeof(a->mac)) &&
 	       a->mtu == b->mtu && a->up == b->up && a->running == b->running &&
-	       a->parent == b->parent && a->vlan_id == b->vlan_id &&
-	       a->vlan_proto == b->vlan_proto;
+	       a->parent == b->parent && a->vlan_id == b->vlan_id && a->vlan_proto == b->vlan_proto;
 }
 
 /* Remembers it; -EEXIST where nothing about it has changed. */
@@ -230,8 +232,8 @@ static struct known_address *address_known(const struct mirror_apply *apply,
 		if (have->address.ifindex == want->address.ifindex &&
 		    have->address.len == want->address.len &&
 		    same_addr(&have->address.addr, &want->address.addr) &&
-		    (!exact || (have->kernel_len == want->kernel_len &&
-				same_addr(&have->peer, &want->peer))))
+		    (!exact ||
+		     (have->kernel_len == want->kernel_len && same_addr(&have->peer, &want->peer))))
 			return known;
 	}
 	return NULL;
@@ -355,22 +357,17 @@ bool mirror_apply_message(struct mirror_apply *apply, const struct nlmsghdr *mes
 {
 	switch (message->nlmsg_type) {
 	case RTM_NEWROUTE:
-	case RTM_DELROUTE:
-		return on_route(apply, message, message->nlmsg_type == RTM_NEWROUTE);
+	case RTM_DELROUTE: return on_route(apply, message, message->nlmsg_type == RTM_NEWROUTE);
 	case RTM_NEWNEIGH:
-	case RTM_DELNEIGH:
-		return on_neighbour(apply, message, message->nlmsg_type == RTM_NEWNEIGH);
+	case RTM_DELNEIGH: return on_neighbour(apply, message, message->nlmsg_type == RTM_NEWNEIGH);
 	case RTM_NEWLINK:
-	case RTM_DELLINK:
-		return on_link(apply, message, message->nlmsg_type == RTM_NEWLINK);
+	case RTM_DELLINK: return on_link(apply, message, message->nlmsg_type == RTM_NEWLINK);
 	case RTM_NEWADDR:
-	case RTM_DELADDR:
-		return on_address(apply, message, message->nlmsg_type == RTM_NEWADDR);
+	case RTM_DELADDR: return on_address(apply, message, message->nlmsg_type == RTM_NEWADDR);
 	case RTM_NEWNEXTHOP:
 	case RTM_DELNEXTHOP:
 		return on_nexthop(apply, message, message->nlmsg_type == RTM_NEWNEXTHOP);
-	default:
-		return false;
+	default: return false;
 	}
 }
 
@@ -408,8 +405,10 @@ void mirror_apply_show(const struct mirror_apply *apply, json_t *out)
 	json_object_set_new(out, "errors", json_integer((json_int_t)apply->errors));
 	json_object_set_new(out, "set", named_counts(event_names, apply->set, MIRROR_EVENTS));
 	json_object_set_new(out, "removed", named_counts(event_names, apply->del, MIRROR_EVENTS));
-	json_object_set_new(out, "ignored", named_counts(mirror_verdict_names + 1,
-							 apply->verdicts + 1, MIRROR_VERDICTS - 1));
-	json_object_set_new(out, "refused", named_counts(mirror_refusal_names + 1,
-							 apply->refusals + 1, MIRROR_REFUSALS - 1));
+	json_object_set_new(out, "ignored",
+			    named_counts(mirror_verdict_names + 1, apply->verdicts + 1,
+					 MIRROR_VERDICTS - 1));
+	json_object_set_new(out, "refused",
+			    named_counts(mirror_refusal_names + 1, apply->refusals + 1,
+					 MIRROR_REFUSALS - 1));
 }

@@ -19,8 +19,14 @@
 #include "mirror.h"
 #include "mirror_parse.h"
 
-enum mirror_event { MIRROR_LINK, MIRROR_ADDRESS, MIRROR_NEIGHBOUR, MIRROR_ROUTE, MIRROR_NEXTHOP,
-		    MIRROR_EVENTS };
+enum mirror_event {
+	MIRROR_LINK,
+	MIRROR_ADDRESS,
+	MIRROR_NEIGHBOUR,
+	MIRROR_ROUTE,
+	MIRROR_NEXTHOP,
+	MIRROR_EVENTS
+};
 
 struct mirror_apply {
 	struct rib *rib;
@@ -31,7 +37,7 @@ struct mirror_apply {
 	uint64_t set[MIRROR_EVENTS], del[MIRROR_EVENTS];
 	uint64_t verdicts[MIRROR_VERDICTS], refusals[MIRROR_REFUSALS], errors;
 	struct log_limit error_limit, verdict_limit, refusal_limit;
-	struct mirror_route route;     /* scratch: too large for a stack, and filled in part only */
+	struct mirror_route route; /* scratch: too large for a stack, and filled in part only */
 	struct mirror_nexthop nexthop;
 };
 

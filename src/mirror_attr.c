@@ -31,7 +31,7 @@ bool mirror_attrs_collect(struct mirror_attrs *attrs, const uint8_t *data, size_
 }
 
 bool mirror_attrs_open(const struct nlmsghdr *message, void *fixed, size_t size,
-			 struct mirror_attrs *attrs)
+		       struct mirror_attrs *attrs)
 {
 	const uint8_t *start = (const uint8_t *)message;
 	size_t offset = NLMSG_HDRLEN + NLMSG_ALIGN(size);

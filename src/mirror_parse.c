@@ -31,10 +31,8 @@ const char *const mirror_verdict_names[MIRROR_VERDICTS] = {
 };
 
 const char *const mirror_refusal_names[MIRROR_REFUSALS] = {
-	[MIRROR_ACCEPTED] = "accepted",
-	[MIRROR_THROW] = "throw",
-	[MIRROR_UNKNOWN_TYPE] = "unknown_type",
-	[MIRROR_ENCAP] = "encapsulation",
+	[MIRROR_ACCEPTED] = "accepted",		  [MIRROR_THROW] = "throw",
+	[MIRROR_UNKNOWN_TYPE] = "unknown_type",	  [MIRROR_ENCAP] = "encapsulation",
 	[MIRROR_TOO_MANY_HOPS] = "too_many_hops",
 };
 
@@ -52,9 +50,10 @@ static bool parse_vlan(const struct mirror_attr *linkinfo, struct rib_link *link
 		return true;
 	if (!mirror_attr_present(&info, IFLA_INFO_DATA))
 		return true;
-	if (!mirror_attrs_collect(&vlan, info.type[IFLA_INFO_DATA].data, info.type[IFLA_INFO_DATA].len) ||
-	    !mirror_attr_u16(&vlan, IFLA_VLAN_ID, &id) || !mirror_attr_u16(&vlan, IFLA_VLAN_PROTOCOL, &proto) ||
-	    id > 4095)
+	if (!mirror_attrs_collect(&vlan, info.type[IFLA_INFO_DATA].data,
+				  info.type[IFLA_INFO_DATA].len) ||
+	    !mirror_attr_u16(&vlan, IFLA_VLAN_ID, &id) ||
+	    !mirror_attr_u16(&vlan, IFLA_VLAN_PROTOCOL, &proto) || id > 4095)
 		return false;
 	link->vlan_id = id;
 	link->vlan_proto = ntohs(proto);
@@ -85,13 +84,15 @@ enum mirror_verdict mirror_parse_link(const struct nlmsghdr *message, struct mir
 		return MIRROR_APPLY;
 
 	name = &attrs.type[IFLA_IFNAME];
-	if (!name->data || !mirror_attr_present(&attrs, IFLA_MTU) || mirror_attr_present(&attrs, IFLA_WIRELESS))
+	if (!name->data || !mirror_attr_present(&attrs, IFLA_MTU) ||
+	    mirror_attr_present(&attrs, IFLA_WIRELESS))
 		return MIRROR_PARTIAL;
 	if (name->len == 0 || name->len > sizeof(out->name) || name->data[name->len - 1] ||
 	    !name->data[0])
 		return MIRROR_MALFORMED;
 	memcpy(out->name, name->data, name->len);
-	if (!mirror_attr_u32(&attrs, IFLA_MTU, &out->mtu) || !mirror_attr_ifindex(&attrs, IFLA_LINK, &parent))
+	if (!mirror_attr_u32(&attrs, IFLA_MTU, &out->mtu) ||
+	    !mirror_attr_ifindex(&attrs, IFLA_LINK, &parent))
 		return MIRROR_MALFORMED;
 	if (mirror_attr_present(&attrs, IFLA_ADDRESS) && attrs.type[IFLA_ADDRESS].len == 6)
 		memcpy(out->mac, attrs.type[IFLA_ADDRESS].data, 6);
@@ -157,7 +158,7 @@ enum mirror_verdict mirror_parse_address(const struct nlmsghdr *message,
 	address->kernel_len = header.ifa_prefixlen;
 	/* with a peer the prefix is the peer's, not one that the own address is in */
 	out->len = memcmp(&local.addr, &address->peer.addr, 16) ? mirror_address_bytes(family) * 8 :
-								   header.ifa_prefixlen;
+								  header.ifa_prefixlen;
 	out->link_scope = header.ifa_scope == RT_SCOPE_LINK;
 	out->tentative = (flags & IFA_F_DADFAILED) ||
 			 ((flags & IFA_F_TENTATIVE) && !(flags & IFA_F_OPTIMISTIC));

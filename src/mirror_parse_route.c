@@ -43,7 +43,8 @@ static bool parse_hop(const struct mirror_attrs *attrs, unsigned family, unsigne
 	return true;
 }
 
-static bool parse_multipath(const struct mirror_attr *attr, unsigned family, struct mirror_route *route)
+static bool parse_multipath(const struct mirror_attr *attr, unsigned family,
+			    struct mirror_route *route)
 {
 	const uint8_t *data = attr->data;
 	size_t left = attr->len;
@@ -67,7 +68,7 @@ static bool parse_multipath(const struct mirror_attr *attr, unsigned family, str
 		hop->ifindex = header.rtnh_ifindex;
 		hop->weight = (uint16_t)(header.rtnh_hops + 1);
 		if (!mirror_attrs_collect(&attrs, data + sizeof(header),
-				   header.rtnh_len - sizeof(header)) ||
+					  header.rtnh_len - sizeof(header)) ||
 		    !parse_hop(&attrs, family, header.rtnh_flags, hop, &route->encap))
 			return false;
 		n++;
@@ -84,31 +85,22 @@ static bool parse_multipath(const struct mirror_attr *attr, unsigned family, str
 static uint8_t kind_of_type(uint8_t type, enum mirror_refusal *refusal)
 {
 	switch (type) {
-	case RTN_UNICAST:
-		return NEXTHOP_FORWARD;
+	case RTN_UNICAST: return NEXTHOP_FORWARD;
 	case RTN_LOCAL:
-	case RTN_ANYCAST:
-		return NEXTHOP_LOCAL;
+	case RTN_ANYCAST: return NEXTHOP_LOCAL;
 	case RTN_BROADCAST:
-	case RTN_MULTICAST:
-		return NEXTHOP_BROADCAST;
-	case RTN_BLACKHOLE:
-		return NEXTHOP_BLACKHOLE;
-	case RTN_UNREACHABLE:
-		return NEXTHOP_UNREACHABLE;
-	case RTN_PROHIBIT:
-		return NEXTHOP_PROHIBIT;
-	case RTN_THROW:
-		*refusal = MIRROR_THROW;
-		return NEXTHOP_NONE;
-	default:
-		*refusal = MIRROR_UNKNOWN_TYPE;
-		return NEXTHOP_NONE;
+	case RTN_MULTICAST: return NEXTHOP_BROADCAST;
+	case RTN_BLACKHOLE: return NEXTHOP_BLACKHOLE;
+	case RTN_UNREACHABLE: return NEXTHOP_UNREACHABLE;
+	case RTN_PROHIBIT: return NEXTHOP_PROHIBIT;
+	case RTN_THROW: *refusal = MIRROR_THROW; return NEXTHOP_NONE;
+	default: *refusal = MIRROR_UNKNOWN_TYPE; return NEXTHOP_NONE;
 	}
 }
 
 /* The destination, and whether it is one that can be taken at all. */
-static enum mirror_verdict parse_route_key(const struct rtmsg *header, const struct mirror_attrs *attrs,
+static enum mirror_verdict parse_route_key(const struct rtmsg *header,
+					   const struct mirror_attrs *attrs,
 					   struct rib_route *route)
 {
 	struct ip_addr prefix = { 0 };
@@ -145,7 +137,8 @@ static bool parse_metrics(const struct mirror_attrs *attrs, uint32_t *mtu)
 
 	if (!attr->data)
 		return true;
-	return mirror_attrs_collect(&metrics, attr->data, attr->len) && mirror_attr_u32(&metrics, RTAX_MTU, mtu);
+	return mirror_attrs_collect(&metrics, attr->data, attr->len) &&
+	       mirror_attr_u32(&metrics, RTAX_MTU, mtu);
 }
 
 static bool parse_hops(const struct rtmsg *header, const struct mirror_attrs *attrs,

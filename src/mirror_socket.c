@@ -78,16 +78,11 @@ static int request_send(struct mnl_socket *socket, const struct nlmsghdr *messag
 static size_t body_size(uint16_t type)
 {
 	switch (type) {
-	case RTM_GETLINK:
-		return sizeof(struct ifinfomsg);
-	case RTM_GETADDR:
-		return sizeof(struct ifaddrmsg);
-	case RTM_GETNEIGH:
-		return sizeof(struct ndmsg);
-	case RTM_GETNEXTHOP:
-		return sizeof(struct nhmsg);
-	default:
-		return sizeof(struct rtmsg);
+	case RTM_GETLINK: return sizeof(struct ifinfomsg);
+	case RTM_GETADDR: return sizeof(struct ifaddrmsg);
+	case RTM_GETNEIGH: return sizeof(struct ndmsg);
+	case RTM_GETNEXTHOP: return sizeof(struct nhmsg);
+	default: return sizeof(struct rtmsg);
 	}
 }
 

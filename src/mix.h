@@ -12,8 +12,8 @@
 /* any. */
 static inline uint64_t mix64(uint64_t state, uint64_t input)
 {
-	__uint128_t product = (__uint128_t)(state ^ 0x9e3779b97f4a7c15ull) *
-			      (input ^ 0xd1b54a32d192ed03ull);
+	__uint128_t product =
+		(__uint128_t)(state ^ 0x9e3779b97f4a7c15ull) * (input ^ 0xd1b54a32d192ed03ull);
 	uint64_t x = (uint64_t)product ^ (uint64_t)(product >> 64);
 
 	x ^= x >> 32;

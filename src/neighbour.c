@@ -20,11 +20,11 @@
 #include "rib_internal.h"
 
 #define SECOND 1000000000ull
-#define STALE_INTERVAL (5 * SECOND)  /* the kernel's DELAY */
+#define STALE_INTERVAL (5 * SECOND) /* the kernel's DELAY */
 #define FAILED_INTERVAL (SECOND * 9 / 10)
 #define PROBES_PER_TICK 256
-#define LOOKS_PER_TICK 8192	     /* neighbours looked at, so that a tick is short */
-#define PROBES_PER_SECOND 1000	     /* rib_resolve(): a scan must not flood the kernel's table */
+#define LOOKS_PER_TICK 8192    /* neighbours looked at, so that a tick is short */
+#define PROBES_PER_SECOND 1000 /* rib_resolve(): a scan must not flood the kernel's table */
 
 uint64_t rib_now(struct rib *rib)
 {
@@ -148,8 +148,7 @@ void neighbour_refresh(struct rib *rib, struct neighbour *n)
 	if (!n->link->present || !iface || !iface->up)
 		n->suspect = n->present && n->state == RIB_NEIGHBOUR_FAILED;
 	publish(rib, n, iface);
-	cds_list_for_each_entry(p, &n->paths, on_neighbour)
-		path_compile(rib, p);
+	cds_list_for_each_entry(p, &n->paths, on_neighbour) path_compile(rib, p);
 	if (iface)
 		rib->neighbours_changed = true;
 	cds_list_del_init(&n->watch);
@@ -205,9 +204,8 @@ void neighbour_drop_all(struct rib *rib, struct link *link)
 {
 	struct neighbour *n, *next;
 
-	cds_list_for_each_entry_safe(n, next, &link->neighbours, on_link)
-		if (n->present)
-			neighbour_remove(rib, n);
+	cds_list_for_each_entry_safe(n, next, &link->neighbours, on_link) if (n->present)
+		neighbour_remove(rib, n);
 }
 
 void neighbour_sweep(struct rib *rib)
@@ -253,8 +251,7 @@ static bool neighbour_take_used(const struct neighbour *n)
 	bool used = take_used(n->box);
 	const struct path *p;
 
-	cds_list_for_each_entry(p, &n->paths, on_neighbour)
-		used |= take_used(p->box);
+	cds_list_for_each_entry(p, &n->paths, on_neighbour) used |= take_used(p->box);
 	return used;
 }
 

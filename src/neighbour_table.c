@@ -174,8 +174,8 @@ int neighbour_table_set(struct rib *rib, struct nexthop_box *box)
 		cell = &c->cell[i & c->mask];
 		if (*cell == TOMB && !tomb)
 			tomb = cell;
-		if (!*cell || cell_is(*cell, hash, nh->iface, nh->gateway.family,
-				      &nh->gateway.addr))
+		if (!*cell ||
+		    cell_is(*cell, hash, nh->iface, nh->gateway.family, &nh->gateway.addr))
 			break;
 	}
 	if (!*cell) {

@@ -23,8 +23,9 @@
 #define ASK_AGAIN_NS 200000000ull  /* ask for one neighbour no sooner than this */
 #define ASK_WINDOW_NS 250000000ull /* and at most ASKS_MAX times in such a window for all */
 #define ASKS_MAX 256
-#define RETRY_NS 200000ull	   /* routes may change all the time: retry no sooner than this */
-#define LOOK_AGAIN_NS 250000000ull /* retry and ask again although nothing seems to have changed   \
+#define RETRY_NS 200000ull /* routes may change all the time: retry no sooner than this */
+#define LOOK_AGAIN_NS \
+	250000000ull /* retry and ask again although nothing seems to have changed   \
 				    */
 
 _Static_assert(WAIT_PACKETS < NONE && WAIT_PER_NEIGHBOUR <= WAIT_PACKETS, "indices are 16 bits");

@@ -149,10 +149,8 @@ static int path_attach(struct rib *rib, struct path *p)
 
 	p->attached = true;
 	switch (p->key.type) {
-	case PATH_OBJECT:
-		return attach_object(rib, p);
-	case PATH_GROUP:
-		return attach_group(rib, p);
+	case PATH_OBJECT: return attach_object(rib, p);
+	case PATH_GROUP: return attach_group(rib, p);
 	case PATH_LEG:
 		if (p->key.by == LEG_BY_SLOT)
 			link = rib->iface[p->key.where] ? rib->iface[p->key.where]->link : NULL;
@@ -361,8 +359,9 @@ int path_of_members(struct rib *rib, const struct path_member_key *members, unsi
 		key = path_by_id(rib, sorted[0].id)->key;
 		key.owner = owner;
 	} else {
-		key = (struct path_key){ .type = PATH_GROUP, .owner = owner, .n = n,
-					 .members = sorted };
+		key = (struct path_key){
+			.type = PATH_GROUP, .owner = owner, .n = n, .members = sorted
+		};
 	}
 	return path_get(rib, &key, out);
 }
@@ -420,8 +419,8 @@ static int find_group_of_hops(struct rib *rib, const struct rib_target *t, uint3
 	return 0;
 }
 
-int path_of_target(struct rib *rib, const struct rib_target *t, uint32_t mtu,
-		   enum path_owner owner, bool create, struct path **out)
+int path_of_target(struct rib *rib, const struct rib_target *t, uint32_t mtu, enum path_owner owner,
+		   bool create, struct path **out)
 {
 	struct path_key key = { .owner = owner };
 	int err;
@@ -644,8 +643,7 @@ static void path_consider(struct rib *rib, struct path *p, const struct nexthop 
 	struct path_member *m;
 
 	p->alive = alive(nh);
-	p->eligible = nh->kind == NEXTHOP_GROUP ? eligible_by_members(p) :
-						  nh->kind != NEXTHOP_DOWN;
+	p->eligible = nh->kind == NEXTHOP_GROUP ? eligible_by_members(p) : nh->kind != NEXTHOP_DOWN;
 	if (p->box && p->eligible != was_eligible) {
 		p->changed = true;
 		rib->scan = true;
@@ -653,8 +651,7 @@ static void path_consider(struct rib *rib, struct path *p, const struct nexthop 
 		cds_list_add(&p->changed_node, &rib->changed_paths);
 	}
 	if (p->alive != was_alive || p->eligible != was_eligible)
-		cds_list_for_each_entry(m, &p->parents, in_path)
-			path_mark_dirty(rib, m->group);
+		cds_list_for_each_entry(m, &p->parents, in_path) path_mark_dirty(rib, m->group);
 }
 
 void path_compile(struct rib *rib, struct path *p)

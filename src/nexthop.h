@@ -137,11 +137,11 @@ struct object {
 	uint32_t id;
 	bool present, seen;
 	uint8_t kind;
-	int ifindex;		/* single FORWARD */
+	int ifindex; /* single FORWARD */
 	struct ip_addr gateway;
-	unsigned n_members;	/* group */
+	unsigned n_members; /* group */
 	struct object_member *members;
-	unsigned in_groups;	/* group definitions that name it */
+	unsigned in_groups; /* group definitions that name it */
 	struct link *link;
 	struct cds_list_head paths, on_link;
 };

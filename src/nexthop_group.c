@@ -82,8 +82,7 @@ void buckets_fill(const struct bucket_member *m, unsigned n, uint32_t *buckets, 
 		for (unsigned i = 0; i < n; i++) {
 			float score = cost[permute(b, key[i], bits)] * factor[i];
 
-			if (score < best ||
-			    (score == best && m[i].key < m[winner].key)) {
+			if (score < best || (score == best && m[i].key < m[winner].key)) {
 				best = score;
 				winner = i;
 			}

@@ -133,8 +133,8 @@ static bool object_is(const struct object *o, const struct rib_target *t,
 		return false;
 	if (n)
 		return !memcmp(o->members, members, n * sizeof(*members));
-	return t->kind != NEXTHOP_FORWARD ||
-	       (o->ifindex == t->hops[0].ifindex && ip_addr_equal(&o->gateway, &t->hops[0].gateway));
+	return t->kind != NEXTHOP_FORWARD || (o->ifindex == t->hops[0].ifindex &&
+					      ip_addr_equal(&o->gateway, &t->hops[0].gateway));
 }
 
 static int members_of(const struct rib_target *t, const uint32_t *ids,
@@ -230,9 +230,8 @@ static void object_delete(struct rib *rib, struct object *o)
 
 	o->in_groups++; /* held */
 	object_leave_groups(rib, o);
-	cds_list_for_each_entry(p, &o->paths, on_object)
-		if (p->key.owner != OWNER_PLAIN)
-			path_make_orphan(rib, p);
+	cds_list_for_each_entry(p, &o->paths, on_object) if (p->key.owner != OWNER_PLAIN)
+		path_make_orphan(rib, p);
 	object_undefine(rib, o);
 	o->present = false;
 	object_reattach_paths(rib, o);

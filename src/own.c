@@ -9,8 +9,8 @@ static unsigned own_bit(const struct ip_addr *addr)
 {
 	const uint8_t *at = addr->addr.s6_addr;
 
-	return addr->family == 4 ? own_hash4(bytes_load32(at + 12))
-				 : own_hash6(bytes_load64(at), bytes_load64(at + 8));
+	return addr->family == 4 ? own_hash4(bytes_load32(at + 12)) :
+				   own_hash6(bytes_load64(at), bytes_load64(at + 8));
 }
 
 void own_filter_add(struct own_filter *filter, const struct ip_addr *addr)

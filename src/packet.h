@@ -35,8 +35,8 @@ enum packet_verdict {
 #define PKT_SOURCE_ROUTE 0x08	/* LSRR/SSRR, or an IPv6 routing header type 0 */
 #define PKT_ORIGINATED 0x10	/* made here (ICMP errors, fragments), not received */
 #define PKT_L4_COMPLETE 0x20	/* the L4 header's fixed part is inside the first frame */
-#define PKT_NO_ERROR 0x40	/* never answer with an ICMP error (RFC 1122 3.2.2, RFC 4443 2.4 e) */
-#define PKT_L2_GROUP 0x80	/* came in as link-layer multicast or broadcast */
+#define PKT_NO_ERROR 0x40 /* never answer with an ICMP error (RFC 1122 3.2.2, RFC 4443 2.4 e) */
+#define PKT_L2_GROUP 0x80 /* came in as link-layer multicast or broadcast */
 
 struct packet {
 	uint8_t *data;	     /* the Ethernet header */
@@ -53,15 +53,15 @@ struct packet {
 	uint16_t outer_vlan; /* outer (802.1ad) VLAN id, 0 none */
 	uint16_t iface;	     /* slot of the ingress interface in the interface table */
 	uint16_t port;	     /* ingress port */
-	uint32_t hash;	     /* flow hash: five-tuple, for fragments addresses+protocol; ECMP, spread */
-	uint8_t verdict;     /* enum packet_verdict */
+	uint32_t hash;	 /* flow hash: five-tuple, for fragments addresses+protocol; ECMP, spread */
+	uint8_t verdict; /* enum packet_verdict */
 	uint8_t spare;
-	uint16_t reason;     /* with PACKET_DROP: index of the drop counter */
-	uint16_t out_port;   /* with PACKET_TX */
-	uint16_t out_iface;  /* with PACKET_TX */
-	uint32_t nexthop;    /* next-hop id once a route is known, 0 none */
-	uint64_t rx_ns;	     /* time of the burst that it came with */
-	uint32_t mtu;	     /* IP MTU towards the next hop, once a route is known */
+	uint16_t reason;    /* with PACKET_DROP: index of the drop counter */
+	uint16_t out_port;  /* with PACKET_TX */
+	uint16_t out_iface; /* with PACKET_TX */
+	uint32_t nexthop;   /* next-hop id once a route is known, 0 none */
+	uint64_t rx_ns;	    /* time of the burst that it came with */
+	uint32_t mtu;	    /* IP MTU towards the next hop, once a route is known */
 	uint32_t pad;
 };
 _Static_assert(sizeof(struct packet) == 64, "a packet descriptor is one cache line");

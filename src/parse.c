@@ -222,10 +222,8 @@ static inline bool ip6_extension(uint8_t protocol)
 	case IPPROTO_ROUTING:
 	case IPPROTO_FRAGMENT:
 	case IPPROTO_DSTOPTS:
-	case IPPROTO_AH:
-		return true;
-	default:
-		return false;
+	case IPPROTO_AH: return true;
+	default: return false;
 	}
 }
 
@@ -334,12 +332,9 @@ uint16_t parse_ip(struct packet *p)
 	if (p->first_len <= p->l3)
 		return DROP_TRUNCATED;
 	switch (packet_l3(p)[0] >> 4) {
-	case 4:
-		return parse_ip4(p, p->l3, flags);
-	case 6:
-		return parse_ip6(p, p->l3, flags);
-	default:
-		return DROP_NOT_IP;
+	case 4: return parse_ip4(p, p->l3, flags);
+	case 6: return parse_ip6(p, p->l3, flags);
+	default: return DROP_NOT_IP;
 	}
 }
 

@@ -25,7 +25,8 @@ static int function_new(struct nf *nf, const struct function_config *config,
 	nf->drop_base = (uint16_t)base;
 	err = nf->ops->init ? nf->ops->init(nf) : 0;
 	if (err)
-		conf_error(errors, config->conf, "%s: cannot be started: %s", owner, strerror(-err));
+		conf_error(errors, config->conf, "%s: cannot be started: %s", owner,
+			   strerror(-err));
 	return err;
 }
 

@@ -103,7 +103,8 @@ static void close_queues(struct port *port)
 		steer_socket_clear(port->steer, i);
 	port->n_queues = 0;
 	if (env->publish(env->arg)) {
-		log_error("port %s: a worker did not let go of its queues; they stay open", port->name);
+		log_error("port %s: a worker did not let go of its queues; they stay open",
+			  port->name);
 		return;
 	}
 	for (unsigned i = 0; i < n; i++) {
@@ -203,9 +204,8 @@ static int choose_queues(struct port *port)
 	port->device_queues = have;
 	port->reason[0] = '\0';
 	if (want > have)
-		snprintf(port->reason, sizeof(port->reason),
-			 "queues = %d, but %s has %d: using %d", want, port->config->device, have,
-			 have);
+		snprintf(port->reason, sizeof(port->reason), "queues = %d, but %s has %d: using %d",
+			 want, port->config->device, have, have);
 	else if (want && want < have)
 		snprintf(port->reason, sizeof(port->reason),
 			 "queues = %d, but %s has %d: packets of the others take the fallback; "
@@ -241,11 +241,12 @@ static int open_queue(struct port *port, unsigned index)
 
 	if (err) {
 		if (port->sg && err == -EOPNOTSUPP)
-			snprintf(port->reason, sizeof(port->reason),
-				 "MTU %u does not fit in a frame of %u bytes (%u does) and the driver "
-				 "has no multi-buffer AF_XDP; lower the MTU or set memory.frame_size",
-				 port->link.mtu, port->env->umem->frame_size,
-				 port->env->umem->frame_size - FRAME_HEADROOM - L2_OVERHEAD);
+			snprintf(
+				port->reason, sizeof(port->reason),
+				"MTU %u does not fit in a frame of %u bytes (%u does) and the driver "
+				"has no multi-buffer AF_XDP; lower the MTU or set memory.frame_size",
+				port->link.mtu, port->env->umem->frame_size,
+				port->env->umem->frame_size - FRAME_HEADROOM - L2_OVERHEAD);
 		return err;
 	}
 	queue->spread = port->config->spread;
@@ -455,19 +456,20 @@ static json_t *queue_show(const struct port *port, const struct queue *queue)
 	struct queue_kernel_counters k = { 0 };
 
 	queue_kernel_counters(queue, &k);
-	return json_pack("{s:i,s:i,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
-			 "queue", queue->index, "worker", queue->worker, "mode", queue_mode(queue),
-			 "requested", config_port_mode_names[port->config->mode], "why", queue->why,
-			 "rx_packets", (json_int_t)READ(c->rx_packets), "rx_bytes",
-			 (json_int_t)READ(c->rx_bytes), "tx_packets", (json_int_t)READ(c->tx_packets),
-			 "tx_bytes", (json_int_t)READ(c->tx_bytes), "rx_dropped", (json_int_t)k.rx_dropped,
-			 "rx_ring_full", (json_int_t)k.rx_ring_full, "fill_ring_empty",
-			 (json_int_t)k.fill_ring_empty, "rx_invalid",
-			 (json_int_t)(k.rx_invalid + READ(c->rx_invalid)), "tx_invalid",
-			 (json_int_t)k.tx_invalid, "tx_ring_empty", (json_int_t)k.tx_ring_empty,
-			 "fill_starved", (json_int_t)READ(c->fill_starved), "tx_full",
-			 (json_int_t)READ(c->tx_full), "kicks", (json_int_t)READ(c->kicks), "kick_errors",
-			 (json_int_t)READ(c->kick_errors));
+	return json_pack(
+		"{s:i,s:i,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
+		"queue", queue->index, "worker", queue->worker, "mode", queue_mode(queue),
+		"requested", config_port_mode_names[port->config->mode], "why", queue->why,
+		"rx_packets", (json_int_t)READ(c->rx_packets), "rx_bytes",
+		(json_int_t)READ(c->rx_bytes), "tx_packets", (json_int_t)READ(c->tx_packets),
+		"tx_bytes", (json_int_t)READ(c->tx_bytes), "rx_dropped", (json_int_t)k.rx_dropped,
+		"rx_ring_full", (json_int_t)k.rx_ring_full, "fill_ring_empty",
+		(json_int_t)k.fill_ring_empty, "rx_invalid",
+		(json_int_t)(k.rx_invalid + READ(c->rx_invalid)), "tx_invalid",
+		(json_int_t)k.tx_invalid, "tx_ring_empty", (json_int_t)k.tx_ring_empty,
+		"fill_starved", (json_int_t)READ(c->fill_starved), "tx_full",
+		(json_int_t)READ(c->tx_full), "kicks", (json_int_t)READ(c->kicks), "kick_errors",
+		(json_int_t)READ(c->kick_errors));
 }
 
 json_t *port_show(const struct port *port)
@@ -483,10 +485,10 @@ json_t *port_show(const struct port *port)
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", port->link.mac[0],
 		 port->link.mac[1], port->link.mac[2], port->link.mac[3], port->link.mac[4],
 		 port->link.mac[5]);
-	return json_pack("{s:s,s:s,s:i,s:s,s:s,s:s,s:i,s:s,s:s,s:b,s:b,s:I,s:I,s:I,s:I,s:o}", "name",
-			 port->name, "device", port->config->device, "ifindex", port->link.ifindex,
-			 "state", port_state_names[port->state], "reason", port->reason, "mac", mac,
-			 "mtu", (int)port->link.mtu, "xdp",
+	return json_pack("{s:s,s:s,s:i,s:s,s:s,s:s,s:i,s:s,s:s,s:b,s:b,s:I,s:I,s:I,s:I,s:o}",
+			 "name", port->name, "device", port->config->device, "ifindex",
+			 port->link.ifindex, "state", port_state_names[port->state], "reason",
+			 port->reason, "mac", mac, "mtu", (int)port->link.mtu, "xdp",
 			 port->steer ? steer_describe(port->steer) : "", "fallback",
 			 config_fallback_names[port->config->fallback], "spread",
 			 port->config->spread, "multi_buffer", port->sg, "rx_packets",

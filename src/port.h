@@ -30,12 +30,12 @@ extern const char *const port_state_names[];
 struct port_env {
 	struct umem *umem;
 	struct queue_group group;
-	struct frame_cache *frames;	    /* the control thread's */
+	struct frame_cache *frames; /* the control thread's */
 	struct steer_addresses *addresses;
 	struct rib *rib;
-	struct queue *lingering;	    /* closed, frames not yet taken back (by group_next) */
+	struct queue *lingering; /* closed, frames not yet taken back (by group_next) */
 	uint64_t linger_until_ns;
-	uint32_t frames_promised;	    /* sum of port_frames() of the open ports */
+	uint32_t frames_promised; /* sum of port_frames() of the open ports */
 	/* hand the open queues of all ports to the workers; returns when they use them */
 	int (*publish)(void *arg);
 	void *arg;
@@ -46,7 +46,7 @@ struct port {
 	char name[32];
 	uint16_t id;
 	enum port_state state;
-	char reason[256]; /* why it is not up, or what is not as it should be */
+	char reason[256];     /* why it is not up, or what is not as it should be */
 	struct rib_link link; /* last seen; ifindex 0: absent */
 	struct steer *steer;
 	int lock; /* see lock_device(); -1 none */
@@ -56,7 +56,7 @@ struct port {
 	struct queue_counters past; /* of queues that were closed */
 	uint32_t frames;
 	int device_queues; /* when it was opened */
-	unsigned n_tx;	   /* of its queues that can transmit: a device may have fewer TX than RX queues */
+	unsigned n_tx; /* of its queues that can transmit: a device may have fewer TX than RX queues */
 	uint64_t retry_ns, backoff_ns;
 	struct port_env *env;
 };

@@ -83,8 +83,7 @@ static bool descriptor_valid(const struct queue *queue, uint64_t addr, uint32_t 
 	const struct umem *umem = queue->umem;
 
 	return addr >> umem->frame_shift < umem->frames &&
-	       (addr & (umem->frame_size - 1)) + len <= umem->frame_size &&
-	       kernel_has(queue, addr);
+	       (addr & (umem->frame_size - 1)) + len <= umem->frame_size && kernel_has(queue, addr);
 }
 
 /* The further frames of a multi-buffer packet go into the first one's headroom. Returns the index
@@ -214,8 +213,8 @@ void queue_flush(struct queue *queue)
 		queue->tx_unkicked = false;
 		return;
 	}
-	queue->tx_unkicked =
-		__atomic_load_n(queue->tx.consumer, __ATOMIC_ACQUIRE) != queue->tx.head;
+	queue->tx_unkicked = __atomic_load_n(queue->tx.consumer, __ATOMIC_ACQUIRE) !=
+			     queue->tx.head;
 }
 
 void queue_complete(struct queue *queue, struct frame_cache *cache)

@@ -45,10 +45,10 @@ struct ring {
 /* Written by the owning worker, read by the control thread. */
 struct queue_counters {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
-	uint64_t rx_invalid;	 /* descriptors outside the area, or frames that we never gave */
-	uint64_t fill_starved;	 /* wanted to fill, had no frame */
-	uint64_t tx_full;	 /* no room in the TX ring even after a kick */
-	uint64_t kicks;		 /* system calls to drive TX or fill */
+	uint64_t rx_invalid;   /* descriptors outside the area, or frames that we never gave */
+	uint64_t fill_starved; /* wanted to fill, had no frame */
+	uint64_t tx_full;      /* no room in the TX ring even after a kick */
+	uint64_t kicks;	       /* system calls to drive TX or fill */
 	uint64_t kick_errors;
 };
 
@@ -64,15 +64,15 @@ struct queue {
 	uint64_t *with_kernel;
 	int fd;
 	uint16_t port;
-	uint16_t index;	       /* queue number on the device */
-	uint32_t tx_pending;   /* descriptors that the kernel has not completed */
-	bool tx_unkicked;      /* produced, or the kernel left work over: kick again */
-	bool spread;	       /* distribute over all workers by flow hash */
+	uint16_t index;	     /* queue number on the device */
+	uint32_t tx_pending; /* descriptors that the kernel has not completed */
+	bool tx_unkicked;    /* produced, or the kernel left work over: kick again */
+	bool spread;	     /* distribute over all workers by flow hash */
 	struct queue_counters counters;
 	/* the control thread's */
-	uint16_t worker;       /* who owns it */
+	uint16_t worker; /* who owns it */
 	bool zerocopy, sg, generic;
-	char why[160];	       /* why the mode is no better than it is, "" where it is the best */
+	char why[160]; /* why the mode is no better than it is, "" where it is the best */
 	struct queue *group_next;
 };
 

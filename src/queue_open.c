@@ -211,8 +211,8 @@ int queue_open(struct queue **result, struct umem *umem, struct queue_group *gro
 	if (!want_zerocopy || (err && err != -EBUSY && options->mode == PORT_MODE_AUTO)) {
 		err = open_socket(queue, umem, group, options, false, &step);
 		if (zerocopy_err)
-			snprintf(queue->why, sizeof(queue->why), "zero-copy refused by the driver: %s",
-				 strerror(-zerocopy_err));
+			snprintf(queue->why, sizeof(queue->why),
+				 "zero-copy refused by the driver: %s", strerror(-zerocopy_err));
 		else
 			snprintf(queue->why, sizeof(queue->why), "%s",
 				 options->generic_program ? "the program is in generic mode" :

@@ -90,7 +90,9 @@ static void *reserve(size_t bytes)
 }
 
 static const struct nexthop no_route = {
-	.kind = NEXTHOP_NONE, .port = PORT_NONE, .iface = IFACE_NONE,
+	.kind = NEXTHOP_NONE,
+	.port = PORT_NONE,
+	.iface = IFACE_NONE,
 };
 
 static int fib_init(struct fib *fib)
@@ -225,8 +227,7 @@ void rib_resync_begin(struct rib *rib)
 		struct link *link = htable_entry(node, struct link, by_index);
 
 		link->seen = false;
-		cds_list_for_each_entry(a, &link->addresses, on_link)
-			a->seen = false;
+		cds_list_for_each_entry(a, &link->addresses, on_link) a->seen = false;
 	}
 	for (node = NULL; (node = htable_each(&rib->neighbours, node));)
 		htable_entry(node, struct neighbour, by_addr)->seen = false;

@@ -41,10 +41,10 @@ struct rib_link {
 	char name[16];
 	uint8_t mac[6];
 	uint32_t mtu;
-	bool up;	  /* IFF_UP */
-	bool running;	  /* carrier: IFF_RUNNING / operstate up or unknown */
-	int parent;	  /* IFLA_LINK: ifindex below a VLAN device, 0 none */
-	uint16_t vlan_id; /* of a kernel VLAN device, 0 otherwise */
+	bool up;	     /* IFF_UP */
+	bool running;	     /* carrier: IFF_RUNNING / operstate up or unknown */
+	int parent;	     /* IFLA_LINK: ifindex below a VLAN device, 0 none */
+	uint16_t vlan_id;    /* of a kernel VLAN device, 0 otherwise */
 	uint16_t vlan_proto; /* ETH_P_8021Q or ETH_P_8021AD, host order */
 };
 
@@ -52,8 +52,8 @@ struct rib_address {
 	int ifindex;
 	struct ip_addr addr;
 	uint8_t len;
-	bool link_scope;  /* link-local */
-	bool tentative;   /* DAD not done, or failed: not usable as a source */
+	bool link_scope; /* link-local */
+	bool tentative;	 /* DAD not done, or failed: not usable as a source */
 	bool secondary;
 	struct ip_addr broadcast; /* IPv4 broadcast address, family 0 none */
 };
@@ -89,7 +89,7 @@ struct rib_hop {
 /* What a route or a next-hop object leads to. Two hops to the same gateway count as one with the
  * weights added. More than RIB_HOPS_MAX: -E2BIG. */
 struct rib_target {
-	uint8_t kind;	       /* NEXTHOP_FORWARD (one or more hops), BLACKHOLE, UNREACHABLE, PROHIBIT,
+	uint8_t kind; /* NEXTHOP_FORWARD (one or more hops), BLACKHOLE, UNREACHABLE, PROHIBIT,
 				* LOCAL, BROADCAST */
 	uint32_t nexthop_object; /* RTA_NH_ID, 0 none; then hops are not given */
 	uint16_t n_hops;
@@ -102,9 +102,9 @@ struct rib_route {
 	struct in6_addr prefix; /* IPv4 as ::ffff:a.b.c.d */
 	uint32_t table;
 	uint32_t metric;
-	uint8_t protocol; /* RTPROT_* */
-	uint32_t mtu;	  /* RTAX_MTU, 0 none */
-	bool is_static;	  /* from our configuration */
+	uint8_t protocol;	/* RTPROT_* */
+	uint32_t mtu;		/* RTAX_MTU, 0 none */
+	bool is_static;		/* from our configuration */
 	struct ip_addr prefsrc; /* family 0 none */
 	struct rib_target target;
 };

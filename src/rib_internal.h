@@ -28,8 +28,8 @@ struct link {
 	struct rib_link k;
 	bool present; /* false: only named by something, or gone */
 	bool seen;
-	bool held;    /* being worked on: not to be freed */
-	bool no_ipv4; /* its last IPv4 address went, which ended IPv4 on it */
+	bool held;     /* being worked on: not to be freed */
+	bool no_ipv4;  /* its last IPv4 address went, which ended IPv4 on it */
 	uint16_t slot; /* interface of ours whose device this is, or IFACE_NONE */
 	struct cds_list_head paths, neighbours, addresses, objects;
 };
@@ -53,10 +53,10 @@ struct neighbour {
 	struct link *link;
 	struct ip_addr addr;
 	uint8_t mac[6];
-	uint8_t state;	 /* enum rib_neighbour_state */
-	bool present;	 /* false: only a gateway's placeholder */
+	uint8_t state; /* enum rib_neighbour_state */
+	bool present;  /* false: only a gateway's placeholder */
 	bool seen;
-	bool suspect;	 /* has failed, and has not answered since */
+	bool suspect;		 /* has failed, and has not answered since */
 	struct nexthop_box *box; /* in the workers' table; NULL: not there */
 	struct cds_list_head on_link;
 	struct cds_list_head paths;
@@ -103,11 +103,11 @@ struct resolve_entry {
 struct rib {
 	struct fib fib;
 	struct rib_callbacks callbacks;
-	bool changed;		 /* something was published since the last commit */
+	bool changed; /* something was published since the last commit */
 	bool neighbours_changed;
-	bool scan;		 /* routes need to be looked at: orphans, eligibility */
+	bool scan; /* routes need to be looked at: orphans, eligibility */
 	bool resyncing;
-	uint64_t now_ns;	 /* the latest time that a tick brought */
+	uint64_t now_ns; /* the latest time that a tick brought */
 
 	struct retired *retired;
 	unsigned n_retired;
@@ -186,7 +186,7 @@ uint64_t rib_now(struct rib *rib);
 
 /* link.c */
 struct link *link_find(const struct rib *rib, int ifindex);
-struct link *link_get(struct rib *rib, int ifindex); /* a placeholder where unknown, or NULL */
+struct link *link_get(struct rib *rib, int ifindex);   /* a placeholder where unknown, or NULL */
 void link_release(struct rib *rib, struct link *link); /* frees what nothing needs */
 bool link_usable(const struct link *link);
 void link_recompile(struct rib *rib, struct link *link);

@@ -306,9 +306,9 @@ static int route_insert(struct rib *rib, struct route_table *t, const uint32_t *
 			struct route_attr *attr, struct path *path, enum rib_route_how how)
 {
 	uint32_t index = route_table_add(t, key, len, path->id, attr->id,
-					 how == RIB_ROUTE_PREPEND	 ? before_equals :
+					 how == RIB_ROUTE_PREPEND		? before_equals :
 					 how == RIB_ROUTE_ADD && rib->resyncing ? before_unseen :
-									   route_before,
+										  route_before,
 					 rib);
 	int err;
 
@@ -467,7 +467,8 @@ static int path_joined(struct rib *rib, const struct path *have, const struct ri
 	}
 	if (have->key.type == PATH_LEG)
 		hops[n++] = (struct rib_hop){ .ifindex = (int)have->key.where,
-					      .gateway = have->key.gateway, .weight = 1 };
+					      .gateway = have->key.gateway,
+					      .weight = 1 };
 	for (i = 0; i < route->target.n_hops; i++) {
 		const struct rib_hop *hop = &route->target.hops[i];
 
@@ -693,8 +694,7 @@ int route_address_set(struct rib *rib, const struct ip_addr *addr, bool broadcas
 		return err;
 	}
 	route_key(&addr->addr, addr->family, len, key);
-	return route_insert(rib, table_of(rib, addr->family), key, len, attr, path,
-			    RIB_ROUTE_ADD);
+	return route_insert(rib, table_of(rib, addr->family), key, len, attr, path, RIB_ROUTE_ADD);
 }
 
 void route_address_del(struct rib *rib, const struct ip_addr *addr, bool broadcast)

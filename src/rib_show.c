@@ -44,7 +44,8 @@ static void set_addr(json_t *o, const char *key, const struct ip_addr *addr)
 	char text[TEXT_MAX];
 
 	if (addr->family)
-		json_object_set_new(o, key, json_string(addr_text(text, addr->family, &addr->addr)));
+		json_object_set_new(o, key,
+				    json_string(addr_text(text, addr->family, &addr->addr)));
 }
 
 static void set_mac(json_t *o, const char *key, const uint8_t *mac)
@@ -92,11 +93,11 @@ static const char *protocol_name(unsigned protocol)
 		unsigned number;
 		const char *name;
 	} names[] = {
-		{ 0, "unspec" },   { 1, "redirect" }, { 2, "kernel" },	{ 3, "boot" },
-		{ 4, "static" },   { 8, "gated" },    { 9, "ra" },	{ 10, "mrt" },
-		{ 11, "zebra" },   { 12, "bird" },    { 13, "dnrouted" }, { 14, "xorp" },
-		{ 15, "ntk" },	   { 16, "dhcp" },    { 18, "keepalived" }, { 42, "babel" },
-		{ 186, "bgp" },	   { 187, "isis" },   { 188, "ospf" },	{ 189, "rip" },
+		{ 0, "unspec" },  { 1, "redirect" }, { 2, "kernel" },	   { 3, "boot" },
+		{ 4, "static" },  { 8, "gated" },    { 9, "ra" },	   { 10, "mrt" },
+		{ 11, "zebra" },  { 12, "bird" },    { 13, "dnrouted" },   { 14, "xorp" },
+		{ 15, "ntk" },	  { 16, "dhcp" },    { 18, "keepalived" }, { 42, "babel" },
+		{ 186, "bgp" },	  { 187, "isis" },   { 188, "ospf" },	   { 189, "rip" },
 		{ 192, "eigrp" },
 	};
 
@@ -249,7 +250,8 @@ static bool shown(const struct rib *rib, const struct route_table *t, uint32_t i
 {
 	const struct route *r = route_table_at(t, i);
 
-	if (!r->path || (rib->attr[r->attr]->origin == ORIGIN_ADDRESS && !(r->flags & ROUTE_INSTALLED)))
+	if (!r->path ||
+	    (rib->attr[r->attr]->origin == ORIGIN_ADDRESS && !(r->flags & ROUTE_INSTALLED)))
 		return false;
 	return !q->within || covers(t->words, q->within_key, q->within_len, r);
 }
@@ -354,8 +356,7 @@ static uint32_t show_family(const struct rib *rib, unsigned f, const struct rout
 
 	if (!heap)
 		return 0;
-	n = routes_first(rib, t, q, heap, room < t->count ? room : t->count, &total,
-			 &left);
+	n = routes_first(rib, t, q, heap, room < t->count ? room : t->count, &total, &left);
 	for (uint32_t i = 0; i < n; i++)
 		json_array_append_new(out, route_json(rib, f ? 6 : 4, route_table_at(t, heap[i])));
 	if (n < left && n) {
@@ -366,7 +367,8 @@ static uint32_t show_family(const struct rib *rib, unsigned f, const struct rout
 			dst = f ? "::/0" : "0.0.0.0/0";
 		*next = json_pack("{s:s,s:I}", "dst", dst, "index", (json_int_t)heap[n - 1]);
 	} else if (left && !*next && q->limit && taken == q->limit) {
-		*next = json_pack("{s:s,s:i}", "dst", "::/0", "index", 0); /* the page ended with IPv4 */
+		*next = json_pack("{s:s,s:i}", "dst", "::/0", "index",
+				  0); /* the page ended with IPv4 */
 	}
 	free(heap);
 	return total;
@@ -391,9 +393,8 @@ json_t *rib_show_routes(const struct rib *rib, const json_t *args)
 		       (q.limit && json_array_size(out) == q.limit);
 		total += show_family(rib, f, &q, out, skip, &next);
 	}
-	return json_pack("{s:o,s:I,s:I,s:o}", "routes", out, "total",
-			 (json_int_t)total, "shown", (json_int_t)json_array_size(out), "next",
-			 next ? next : json_null());
+	return json_pack("{s:o,s:I,s:I,s:o}", "routes", out, "total", (json_int_t)total, "shown",
+			 (json_int_t)json_array_size(out), "next", next ? next : json_null());
 }
 
 /* One lookup, explained */
@@ -518,7 +519,8 @@ static json_t *neighbour_json(const struct rib *rib, const struct neighbour *n)
 	bool used = n->box && n->box->nh.used;
 	unsigned gateway = 0;
 
-	cds_list_for_each_entry(p, &n->paths, on_neighbour) {
+	cds_list_for_each_entry(p, &n->paths, on_neighbour)
+	{
 		used |= p->box && p->box->nh.used;
 		gateway++;
 	}

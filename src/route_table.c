@@ -99,8 +99,7 @@ static void split_one(struct route_table *t)
 static bool same_prefix(const struct route_table *t, const struct route *r, const uint32_t *key,
 			unsigned len)
 {
-	return r->len == len && r->key[0] == key[0] &&
-	       (t->words == 1 || !memcmp(r->key, key, 16));
+	return r->len == len && r->key[0] == key[0] && (t->words == 1 || !memcmp(r->key, key, 16));
 }
 
 uint32_t route_table_find(const struct route_table *t, const uint32_t *key, unsigned len)
@@ -146,7 +145,8 @@ static uint32_t record_new(struct route_table *t)
 		t->free_head = route_table_at(t, index)->next;
 		return index;
 	}
-	if (t->top == UINT32_MAX || ((t->top + 1) >> ROUTE_CHUNK_BITS == t->n_chunks && chunk_add(t)))
+	if (t->top == UINT32_MAX ||
+	    ((t->top + 1) >> ROUTE_CHUNK_BITS == t->n_chunks && chunk_add(t)))
 		return 0;
 	return ++t->top;
 }

@@ -32,14 +32,14 @@ struct route {
 };
 
 struct route_table {
-	unsigned words;	   /* of a key: 1 or 4 */
-	uint32_t size;	   /* bytes of a record */
+	unsigned words; /* of a key: 1 or 4 */
+	uint32_t size;	/* bytes of a record */
 	uint8_t **chunk;
 	uint32_t n_chunks;
-	uint32_t top;	   /* records ever handed out; 0 is never one */
+	uint32_t top; /* records ever handed out; 0 is never one */
 	uint32_t free_head;
 	uint32_t count;
-	uint32_t shared;   /* records with ROUTE_SHARED */
+	uint32_t shared; /* records with ROUTE_SHARED */
 	uint32_t *bucket;
 	uint32_t n_buckets, bucket_room;
 	uint64_t seed;

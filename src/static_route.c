@@ -30,7 +30,8 @@ static bool same_key(const struct route_config *a, const struct route_config *b)
 }
 
 /* Is there a route with this key before the n-th? */
-static bool has_route(const struct route_config *list, unsigned n, const struct route_config *wanted)
+static bool has_route(const struct route_config *list, unsigned n,
+		      const struct route_config *wanted)
 {
 	for (unsigned i = 0; i < n; i++)
 		if (same_key(&list[i], wanted))

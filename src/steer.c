@@ -78,8 +78,8 @@ static int config_write(const struct steer *steer)
 	};
 	__u32 zero = 0;
 
-	return bpf_map_update_elem(steer->maps.fd[STEER_CONFIG], &zero, &config, BPF_ANY) ? -errno
-											  : 0;
+	return bpf_map_update_elem(steer->maps.fd[STEER_CONFIG], &zero, &config, BPF_ANY) ? -errno :
+											    0;
 }
 
 static bool config_has_frags(const struct steer_maps *maps)
@@ -181,11 +181,14 @@ static int place_failed(const struct steer *steer, int err, char *why)
 	char text[96];
 
 	if (err == -EOPNOTSUPP && !steer->generic)
-		return fail(why, err, "%s: the driver has no native XDP%s%s; mode \"generic\" works",
+		return fail(why, err,
+			    "%s: the driver has no native XDP%s%s; mode \"generic\" works",
 			    steer->device, *said ? ": " : "", said);
 	if (err == -EPERM)
-		return fail(why, err, "%s: not permitted to load or attach XDP programs; this takes "
-				      "root or CAP_BPF and CAP_NET_ADMIN", steer->device);
+		return fail(why, err,
+			    "%s: not permitted to load or attach XDP programs; this takes "
+			    "root or CAP_BPF and CAP_NET_ADMIN",
+			    steer->device);
 	libxdp_strerror(err, text, sizeof(text));
 	return fail(why, err, "%s: cannot attach the steering program in %s mode: %s",
 		    steer->device, steer->generic ? "generic" : "native", *said ? said : text);
@@ -198,10 +201,11 @@ static int place(struct steer *steer, const struct steer_hook *hook, char *why)
 	steer_kernel_message_clear();
 	if (hook->dispatcher) {
 		if (!steer_bpffs_present())
-			return fail(why, -EBUSY,
-				    "%s: other XDP programs are attached through libxdp, but no bpffs "
-				    "is mounted; run: mount -t bpf bpf /sys/fs/bpf",
-				    steer->device);
+			return fail(
+				why, -EBUSY,
+				"%s: other XDP programs are attached through libxdp, but no bpffs "
+				"is mounted; run: mount -t bpf bpf /sys/fs/bpf",
+				steer->device);
 		err = place_shared(steer);
 	} else if (hook->attached_id || !steer_bpffs_present()) {
 		err = place_plain(steer, hook);
@@ -279,12 +283,13 @@ static int adopt(struct steer *steer, const struct steer_hook *hook, char *why)
 static int hook_check(const struct steer *steer, const struct steer_hook *hook, char *why)
 {
 	if (hook->attached_id && !hook->dispatcher && !hook->program_id)
-		return fail(why, -EBUSY,
-			    "%s: another XDP program, '%s' (id %u), is attached; detach it (ip link "
-			    "set dev %s %s off) or attach it with xdp-loader, which lets programs "
-			    "share a device",
-			    steer->device, hook->name, hook->attached_id, steer->device,
-			    hook->generic ? "xdpgeneric" : "xdp");
+		return fail(
+			why, -EBUSY,
+			"%s: another XDP program, '%s' (id %u), is attached; detach it (ip link "
+			"set dev %s %s off) or attach it with xdp-loader, which lets programs "
+			"share a device",
+			steer->device, hook->name, hook->attached_id, steer->device,
+			hook->generic ? "xdpgeneric" : "xdp");
 	if (hook->dispatcher && hook->generic != steer->generic && hook->others)
 		return fail(why, -EBUSY,
 			    "%s: other XDP programs are attached in %s mode, and a device runs all "
@@ -303,9 +308,10 @@ static int mode_change(const struct steer *steer, struct steer_hook *hook, char 
 		err = steer_hook_query(steer->ifindex, hook);
 	if (!err && hook->program_id)
 		err = -EBUSY;
-	return err ? fail(why, err, "%s: cannot take off the steering program attached in %s mode: %s",
-			  steer->device, hook->generic ? "generic" : "native", strerror(-err))
-		   : 0;
+	return err ? fail(why, err,
+			  "%s: cannot take off the steering program attached in %s mode: %s",
+			  steer->device, hook->generic ? "generic" : "native", strerror(-err)) :
+		     0;
 }
 
 static int attach(struct steer *steer, char *why)
@@ -377,7 +383,8 @@ int steer_socket_set(struct steer *steer, unsigned queue, int fd)
 {
 	if (queue >= STEER_QUEUES_MAX)
 		return -ERANGE;
-	return bpf_map_update_elem(steer->maps.fd[STEER_SOCKETS], &queue, &fd, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(steer->maps.fd[STEER_SOCKETS], &queue, &fd, BPF_ANY) ? -errno :
+											  0;
 }
 
 int steer_socket_clear(struct steer *steer, unsigned queue)
@@ -496,13 +503,14 @@ int steer_detach_device(const char *device, char *why)
 			err = steer_hook_query((int)ifindex, &hook);
 	}
 	if (err == -EOPNOTSUPP)
-		return fail(why, err,
-			    "%s: the steering program is in a libxdp dispatcher, and the bpffs that "
-			    "it was attached with is not at /sys/fs/bpf",
-			    device);
+		return fail(
+			why, err,
+			"%s: the steering program is in a libxdp dispatcher, and the bpffs that "
+			"it was attached with is not at /sys/fs/bpf",
+			device);
 	return err ? fail(why, err, "%s: cannot detach the steering program: %s", device,
-			  strerror(-err))
-		   : 0;
+			  strerror(-err)) :
+		     0;
 }
 
 bool steer_device_strips_vlan(const char *device)

@@ -25,15 +25,16 @@ int steer_addresses_new(struct steer_addresses **addresses);
 void steer_addresses_free(struct steer_addresses *addresses);
 /* A set and no count: an address that two interfaces have is removed once. Directed broadcasts
  * belong to it. -E2BIG beyond 16384 of a family. */
-int steer_addresses_set(struct steer_addresses *addresses, const struct ip_addr *addr, bool present);
+int steer_addresses_set(struct steer_addresses *addresses, const struct ip_addr *addr,
+			bool present);
 /* The addresses are complete: forget what earlier processes set and this one did not. */
 void steer_addresses_sweep(struct steer_addresses *addresses);
 
 struct steer_options {
 	const char *device;
 	int ifindex;
-	bool generic;	/* SKB mode; otherwise native, -EOPNOTSUPP where the driver has none */
-	bool frags;	/* multi-buffer packets (xdp.frags) */
+	bool generic; /* SKB mode; otherwise native, -EOPNOTSUPP where the driver has none */
+	bool frags;   /* multi-buffer packets (xdp.frags) */
 	enum port_fallback fallback;
 };
 

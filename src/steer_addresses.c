@@ -66,9 +66,10 @@ static int filter_write(const struct replica *replica)
 {
 	__u32 zero = 0;
 
-	return bpf_map_update_elem(replica->maps.fd[STEER_FILTER], &zero, &replica->filter, BPF_ANY)
-		       ? -errno
-		       : 0;
+	return bpf_map_update_elem(replica->maps.fd[STEER_FILTER], &zero, &replica->filter,
+				   BPF_ANY) ?
+		       -errno :
+		       0;
 }
 
 /* Set a key's bit in the copy; is it new? */
@@ -128,8 +129,8 @@ static int replica_set(struct replica *replica, const struct ip_addr *addr, bool
 {
 	const void *key = addr->family == 4 ? (const void *)&addr->addr.s6_addr[12] : &addr->addr;
 
-	return present ? replica_add(replica, addr->family, key)
-		       : replica_remove(replica, addr->family, key);
+	return present ? replica_add(replica, addr->family, key) :
+			 replica_remove(replica, addr->family, key);
 }
 
 int steer_addresses_set(struct steer_addresses *addresses, const struct ip_addr *addr, bool present)
@@ -140,7 +141,8 @@ int steer_addresses_set(struct steer_addresses *addresses, const struct ip_addr 
 	if (addr->family != 4 && addr->family != 6)
 		return -EAFNOSUPPORT;
 	first = replica_set(&addresses->own, addr, present);
-	TAILQ_FOREACH(replica, &addresses->joined, next) {
+	TAILQ_FOREACH(replica, &addresses->joined, next)
+	{
 		err = replica_set(replica, addr, present);
 		if (!first)
 			first = err;
@@ -190,7 +192,7 @@ void steer_addresses_sweep(struct steer_addresses *addresses)
 	struct replica *replica;
 
 	TAILQ_FOREACH(replica, &addresses->joined, next)
-		replica_sweep(replica, &addresses->own);
+	replica_sweep(replica, &addresses->own);
 	addresses->swept = true;
 }
 
@@ -284,8 +286,8 @@ static struct replica *replica_find(struct steer_addresses *addresses, __u32 id)
 	if (addresses->own.id == id)
 		return &addresses->own;
 	TAILQ_FOREACH(replica, &addresses->joined, next)
-		if (replica->id == id)
-			return replica;
+	if (replica->id == id)
+		return replica;
 	return NULL;
 }
 

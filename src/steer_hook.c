@@ -55,7 +55,8 @@ static void hook_note_link(struct steer_hook *hook, __u32 link_id)
 	close(fd);
 	if (err || link.type != BPF_LINK_TYPE_TRACING ||
 	    link.tracing.target_obj_id != hook->attached_id ||
-	    steer_program_info(link.prog_id, &program, NULL, 0) || program.type != BPF_PROG_TYPE_EXT)
+	    steer_program_info(link.prog_id, &program, NULL, 0) ||
+	    program.type != BPF_PROG_TYPE_EXT)
 		return;
 	if (strcmp(program.name, STEER_PROGRAM) != 0)
 		hook->others++;
@@ -74,9 +75,9 @@ int steer_hook_query(int ifindex, struct steer_hook *hook)
 	memset(hook, 0, sizeof(*hook));
 	if (err)
 		return err;
-	hook->attached_id = query.hw_prog_id    ? query.hw_prog_id
-			    : query.drv_prog_id ? query.drv_prog_id
-						: query.skb_prog_id;
+	hook->attached_id = query.hw_prog_id  ? query.hw_prog_id :
+			    query.drv_prog_id ? query.drv_prog_id :
+						query.skb_prog_id;
 	if (!hook->attached_id)
 		return 0;
 	hook->generic = hook->attached_id == query.skb_prog_id;

@@ -47,8 +47,8 @@ static void print_line(const char *line)
 	log_debug("%.*s", (int)n, line);
 	if (said) {
 		said += sizeof(mark) - 1;
-		snprintf(kernel_message, sizeof(kernel_message), "%.*s",
-			 (int)strcspn(said, "\n"), said);
+		snprintf(kernel_message, sizeof(kernel_message), "%.*s", (int)strcspn(said, "\n"),
+			 said);
 	}
 }
 
@@ -85,18 +85,12 @@ void steer_print_init(void)
 static struct bpf_map *image_map(const struct steer_bpf *image, enum steer_map which)
 {
 	switch (which) {
-	case STEER_CONFIG:
-		return image->maps.visor_config;
-	case STEER_SOCKETS:
-		return image->maps.visor_sockets;
-	case STEER_LOCAL4:
-		return image->maps.visor_local4;
-	case STEER_LOCAL6:
-		return image->maps.visor_local6;
-	case STEER_FILTER:
-		return image->maps.visor_filter;
-	default:
-		return image->maps.visor_counters;
+	case STEER_CONFIG: return image->maps.visor_config;
+	case STEER_SOCKETS: return image->maps.visor_sockets;
+	case STEER_LOCAL4: return image->maps.visor_local4;
+	case STEER_LOCAL6: return image->maps.visor_local6;
+	case STEER_FILTER: return image->maps.visor_filter;
+	default: return image->maps.visor_counters;
 	}
 }
 

@@ -50,13 +50,13 @@ int steer_program_info(__u32 id, struct bpf_prog_info *info, __u32 *map_ids, uns
 
 /* What a device runs at its XDP hook. */
 struct steer_hook {
-	__u32 attached_id;	/* the program that the driver calls; 0: none */
-	__u32 program_id;	/* ours: the same, or one that a libxdp dispatcher calls; 0: none */
-	__u32 second_id;	/* another of ours in the dispatcher: a replacement that was cut short */
-	unsigned others;	/* programs in the dispatcher that are not ours */
-	bool generic;		/* SKB mode */
-	bool dispatcher;	/* `attached_id` is a libxdp dispatcher */
-	char name[16];		/* of `attached_id` */
+	__u32 attached_id; /* the program that the driver calls; 0: none */
+	__u32 program_id;  /* ours: the same, or one that a libxdp dispatcher calls; 0: none */
+	__u32 second_id;   /* another of ours in the dispatcher: a replacement that was cut short */
+	unsigned others;   /* programs in the dispatcher that are not ours */
+	bool generic;	   /* SKB mode */
+	bool dispatcher;   /* `attached_id` is a libxdp dispatcher */
+	char name[16];	   /* of `attached_id` */
 };
 
 int steer_hook_query(int ifindex, struct steer_hook *hook);

@@ -44,7 +44,7 @@ struct umem {
 	bool huge;
 	struct slab *slabs;
 	uint32_t n_slabs;
-	uint64_t full __attribute__((aligned(64)));  /* tag << 32 | index + 1 */
+	uint64_t full __attribute__((aligned(64))); /* tag << 32 | index + 1 */
 	uint64_t empty __attribute__((aligned(64)));
 #ifdef VISOR_DEBUG
 	uint8_t *owner; /* enum frame_owner by frame */

@@ -149,24 +149,13 @@ int main(int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "c:k:d:Vh", options, NULL)) != -1) {
 		switch (c) {
-		case 'c':
-			config = optarg;
-			break;
-		case 'k':
-			return conf_check_main(optarg);
-		case 'd':
-			return detach(optarg);
-		case 'r':
-			return reference(optarg);
-		case 'V':
-			printf("visord %s\n", VISOR_VERSION);
-			return 0;
-		case 'h':
-			fputs(usage, stdout);
-			return 0;
-		default:
-			fputs("visord --help explains the options\n", stderr);
-			return 2;
+		case 'c': config = optarg; break;
+		case 'k': return conf_check_main(optarg);
+		case 'd': return detach(optarg);
+		case 'r': return reference(optarg);
+		case 'V': printf("visord %s\n", VISOR_VERSION); return 0;
+		case 'h': fputs(usage, stdout); return 0;
+		default: fputs("visord --help explains the options\n", stderr); return 2;
 		}
 	}
 	if (!config || optind < argc) {

@@ -31,10 +31,10 @@ struct worker_tx {
 
 struct worker_set {
 	uint64_t generation;
-	int poll;		 /* enum poll_mode */
+	int poll; /* enum poll_mode */
 	unsigned burst;
 	uint64_t spin_ns;
-	uint32_t icmp_rate;	 /* this worker's part */
+	uint32_t icmp_rate; /* this worker's part */
 	struct worker_tx tx[PORT_MAX];
 	unsigned n_queues;
 	struct queue *queues[];
@@ -42,9 +42,10 @@ struct worker_set {
 
 /* Written by the worker, read (relaxed) by the control thread. */
 struct worker_stats {
-	uint64_t rounds, bursts, packets; /* rounds of the loop, non-empty bursts, packets in them */
-	uint64_t sleeps, wakeups;	  /* wakeups: sleeps ended by traffic or a kick */
-	uint64_t busy_ns;		  /* time in rounds that did something */
+	uint64_t rounds, bursts,
+		packets;	  /* rounds of the loop, non-empty bursts, packets in them */
+	uint64_t sleeps, wakeups; /* wakeups: sleeps ended by traffic or a kick */
+	uint64_t busy_ns;	  /* time in rounds that did something */
 	uint64_t handed_over, taken_over; /* packets to and from other workers */
 };
 
@@ -53,12 +54,12 @@ struct workers;
 struct worker {
 	struct datapath dp;
 	struct workers *all;
-	const struct worker_set *set; /* published by the control thread */
+	const struct worker_set *set;	     /* published by the control thread */
 	const struct worker_set *set_in_use; /* the worker's own: that of this round */
 	struct umem *umem;
-	struct spsc *to[WORKERS_MAX];	/* packets for other workers; [index] is NULL */
-	struct spsc *questions;		/* struct worker_question, to the control thread */
-	int event;			/* eventfd: wake up */
+	struct spsc *to[WORKERS_MAX]; /* packets for other workers; [index] is NULL */
+	struct spsc *questions;	      /* struct worker_question, to the control thread */
+	int event;		      /* eventfd: wake up */
 	uint16_t cpu;
 	struct worker_stats stats;
 	struct packet packets[BURST_MAX];

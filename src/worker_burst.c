@@ -239,7 +239,8 @@ static void process(struct worker *worker, struct packet *const *packets, unsign
 /* The interface that a packet's tags lead to, counted; or the reason to drop it. */
 static uint16_t classify_interface(struct datapath *dp, struct packet *p)
 {
-	const struct port_vlans *vlans = __atomic_load_n(&dp->fib->vlans[p->port], __ATOMIC_CONSUME);
+	const struct port_vlans *vlans =
+		__atomic_load_n(&dp->fib->vlans[p->port], __ATOMIC_CONSUME);
 	const struct interface *iface;
 	uint16_t slot = IFACE_NONE;
 
@@ -251,7 +252,8 @@ static uint16_t classify_interface(struct datapath *dp, struct packet *p)
 		slot = vlans->single ? vlans->single[p->vlan & 4095] : IFACE_NONE;
 	else
 		for (unsigned i = 0; i < vlans->n_double; i++)
-			if (vlans->twice[i].outer == p->outer_vlan && vlans->twice[i].inner == p->vlan)
+			if (vlans->twice[i].outer == p->outer_vlan &&
+			    vlans->twice[i].inner == p->vlan)
 				slot = vlans->twice[i].slot;
 	p->iface = slot;
 	iface = fib_interface(dp->fib, slot);
@@ -272,8 +274,7 @@ unsigned worker_receive(struct worker *worker, struct queue *queue)
 {
 	struct datapath *dp = &worker->dp;
 	struct packet *mine[BURST_MAX], *out[BURST_MAX];
-	unsigned n = queue_receive(queue, dp->frames, worker->packets,
-				   worker->set_in_use->burst);
+	unsigned n = queue_receive(queue, dp->frames, worker->packets, worker->set_in_use->burst);
 	unsigned n_mine = 0, n_out = 0;
 
 	if (!n)

@@ -168,12 +168,10 @@ static __always_inline bool is_link_control(const struct ipv6hdr *ip, const void
 		return false;
 	switch (*next) {
 	case 130 ... 132: /* MLD query, report, done */
-	case 143:	  /* MLDv2 report */
-		return ip->hop_limit == 1;
+	case 143: /* MLDv2 report */ return ip->hop_limit == 1;
 	case 133 ... 137: /* router and neighbour solicitation and advertisement, redirect */
 		return ip->hop_limit == 255;
-	default:
-		return false;
+	default: return false;
 	}
 }
 

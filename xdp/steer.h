@@ -57,9 +57,9 @@ struct steer_config {
 /* Indices into the map visor_counters, a __u64 per CPU. Redirected packets are not counted here: the
  * sockets count them, and the hot path stays free of it. */
 enum steer_counter {
-	STEER_COUNT_LOCAL,	/* to the kernel: for an address of this host */
-	STEER_COUNT_OTHER,	/* to the kernel: not IP, ND, MLD, multicast, broadcast, link-local */
-	STEER_COUNT_FALLBACK,	/* no socket on the queue: passed or dropped as configured */
+	STEER_COUNT_LOCAL,    /* to the kernel: for an address of this host */
+	STEER_COUNT_OTHER,    /* to the kernel: not IP, ND, MLD, multicast, broadcast, link-local */
+	STEER_COUNT_FALLBACK, /* no socket on the queue: passed or dropped as configured */
 	STEER_COUNTERS
 };
 

@@ -147,12 +147,9 @@ static __attribute__((noinline)) bool foreign_source(const struct nf *nf, struct
 		id = lpm6_lookup(dp->fib->lpm6, &source);
 	}
 	switch (fib_nexthop(dp->fib, id)->kind) {
-	case NEXTHOP_LOCAL:
-		return router_refuse(nf, p, ROUTER_OWN_SOURCE);
-	case NEXTHOP_BROADCAST:
-		return router_refuse(nf, p, ROUTER_MARTIAN_SOURCE);
-	default:
-		return true;
+	case NEXTHOP_LOCAL: return router_refuse(nf, p, ROUTER_OWN_SOURCE);
+	case NEXTHOP_BROADCAST: return router_refuse(nf, p, ROUTER_MARTIAN_SOURCE);
+	default: return true;
 	}
 }
 

@@ -117,7 +117,8 @@ static enum match find(char *const *words, int n, struct finding *found)
 			return MATCH_INCOMPLETE;
 		narrowed = narrow(found->set, found->position, words[found->position], true);
 		if (!narrowed)
-			narrowed = narrow(found->set, found->position, words[found->position], false);
+			narrowed =
+				narrow(found->set, found->position, words[found->position], false);
 		if (!narrowed)
 			return MATCH_UNKNOWN;
 		candidates_collect(&candidates, narrowed, found->position);
@@ -184,8 +185,8 @@ static void print_summaries(command_set set, FILE *out)
 
 		if (!(set & 1u << i))
 			continue;
-		snprintf(text, sizeof(text), "%s%s%s", command->words, *command->operands ? " " : "",
-			 command->operands);
+		snprintf(text, sizeof(text), "%s%s%s", command->words,
+			 *command->operands ? " " : "", command->operands);
 		fprintf(out, "  %-28s %s\n", text, command->summary);
 	}
 }
@@ -205,7 +206,8 @@ static void general_help(FILE *out)
 	fputs("usage: visorctl [OPTIONS] COMMAND [ARGUMENTS]\n\n"
 	      "Shows what the running visord does, and steers it. Words may be shortened as long as\n"
 	      "they are unique: `visorctl sh po` shows the ports.\n\n"
-	      "Commands:\n", out);
+	      "Commands:\n",
+	      out);
 	print_summaries(all_commands(), out);
 	fputs("  help [COMMAND]               help for a command\n\nOptions:\n", out);
 	for (const struct option_help *option = option_helps; option->letter; option++)
@@ -218,7 +220,8 @@ static void general_help(FILE *out)
 	      "  visorctl --json show workers        the same for a script\n"
 	      "\nExit codes: 0 done; 1 the daemon refused, its reasons are on stderr; 2 the command\n"
 	      "line is wrong; 3 the daemon cannot be reached.\n"
-	      "NO_COLOR in the environment switches colours off.\n", out);
+	      "NO_COLOR in the environment switches colours off.\n",
+	      out);
 }
 
 static void one_help(const struct command *command, FILE *out)

@@ -37,7 +37,7 @@ struct command {
 	/* Operands and options as "args" for the daemon; false after a word on stderr. */
 	bool (*arguments)(const struct options *options, const struct operands *operands,
 			  json_t *args);
-	const char *list; /* where the answer is long: its list, "routes", asked for in pages */
+	const char *list;   /* where the answer is long: its list, "routes", asked for in pages */
 	const char *filter; /* an operand picks the objects of this "name" in the list of that key,
 			     * "" where the answer itself is the list; NULL: not so */
 	const char *family; /* -4 and -6 pick the objects of that list by their address; or NULL */
@@ -52,7 +52,7 @@ struct option_help {
 	bool global;
 };
 
-extern const struct command commands[]; /* ends with words == NULL */
+extern const struct command commands[];		/* ends with words == NULL */
 extern const struct option_help option_helps[]; /* ends with letter == 0 */
 
 /* Find the command that `words` start with; each may be shortened as long as that is unique. The

@@ -48,7 +48,8 @@ static bool routes_arguments(const struct options *options, const struct operand
 	const char *prefix = operands->n ? operands->word[0] : NULL;
 
 	if (prefix && !is_prefix(prefix)) {
-		fprintf(stderr, "visorctl: '%s' is no prefix; 192.0.2.0/24 or 2001:db8::/32 was expected\n",
+		fprintf(stderr,
+			"visorctl: '%s' is no prefix; 192.0.2.0/24 or 2001:db8::/32 was expected\n",
 			prefix);
 		return false;
 	}
@@ -75,7 +76,8 @@ static bool address_arguments(const struct options *options, const struct operan
 	const char *address = operands->word[0];
 
 	if (!is_prefix(address) || strchr(address, '/')) {
-		fprintf(stderr, "visorctl: '%s' is no address; 192.0.2.1 or 2001:db8::1 was expected\n",
+		fprintf(stderr,
+			"visorctl: '%s' is no address; 192.0.2.1 or 2001:db8::1 was expected\n",
 			address);
 		return false;
 	}
@@ -149,9 +151,10 @@ const struct command commands[] = {
 		.help = "What the kernel's tables and the configuration's static routes came to. Where two\n"
 			"routes want the same prefix, '>' marks the one that is used. With PREFIX: that\n"
 			"one and what lies within it. At most 1000 unless --limit or --all is given.",
-		.examples = "visorctl show routes -6\n"
-			    "visorctl show routes 192.0.2.0/24\n"
-			    "visorctl show routes --all --json | jq -r '.routes[].dst' | sort > routes.txt\n",
+		.examples =
+			"visorctl show routes -6\n"
+			"visorctl show routes 192.0.2.0/24\n"
+			"visorctl show routes --all --json | jq -r '.routes[].dst' | sort > routes.txt\n",
 		.view = view_routes,
 		.arguments = routes_arguments,
 		.list = "routes",

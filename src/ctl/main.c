@@ -25,11 +25,16 @@
 enum { OPTION_LIST = 256 };
 
 static const struct option long_options[] = {
-	{ "socket", required_argument, NULL, 's' }, { "json", no_argument, NULL, 'j' },
-	{ "human", no_argument, NULL, 'H' },	    { "watch", required_argument, NULL, 'w' },
-	{ "help", no_argument, NULL, 'h' },	    { "version", no_argument, NULL, 'V' },
-	{ "all", no_argument, NULL, 'a' },	    { "ipv4", no_argument, NULL, '4' },
-	{ "ipv6", no_argument, NULL, '6' },	    { "limit", required_argument, NULL, 'n' },
+	{ "socket", required_argument, NULL, 's' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "human", no_argument, NULL, 'H' },
+	{ "watch", required_argument, NULL, 'w' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "all", no_argument, NULL, 'a' },
+	{ "ipv4", no_argument, NULL, '4' },
+	{ "ipv6", no_argument, NULL, '6' },
+	{ "limit", required_argument, NULL, 'n' },
 	{ "list-commands", no_argument, NULL, OPTION_LIST },
 	{ NULL, 0, NULL, 0 },
 };
@@ -108,8 +113,10 @@ static bool check_use(const struct command *command, const struct options *optio
 			continue;
 		for (const struct option_help *help = option_helps; help->letter; help++)
 			if (help->letter == *given)
-				fprintf(stderr, "visorctl: '%s' takes no option -%c (--%s); see visorctl %s "
-					"--help\n", command->words, *given, help->name, command->words);
+				fprintf(stderr,
+					"visorctl: '%s' takes no option -%c (--%s); see visorctl %s "
+					"--help\n",
+					command->words, *given, help->name, command->words);
 		return false;
 	}
 	if (options->watch_s > 0 && command->once) {
@@ -143,7 +150,8 @@ static enum outcome ask(const struct command *command, const struct options *opt
 		filter_family(json_object_get(result, command->family), options->family);
 	if (outcome == OUTCOME_OK && command->filter && operands->n)
 		outcome = filter_name(*command->filter ? json_object_get(result, command->filter) :
-							 result, operands->word[0]);
+							 result,
+				      operands->word[0]);
 	if (outcome == OUTCOME_OK && options->json) {
 		json_dumpf(result, out, JSON_INDENT(2) | JSON_ENCODE_ANY);
 		fputc('\n', out);

@@ -22,7 +22,7 @@ static void print_json(struct pages *pages, const json_t *list)
 	if (!pages->opened)
 		fprintf(pages->out, "{\n  \"%s\": [", pages->command->list);
 	pages->opened = true;
-	json_array_foreach(list, i, item) {
+	json_array_foreach (list, i, item) {
 		fputs(pages->shown + (json_int_t)i ? ",\n    " : "\n    ", pages->out);
 		json_dumpf(item, pages->out, JSON_COMPACT | JSON_ENCODE_ANY);
 	}
@@ -45,8 +45,8 @@ static enum outcome walk(struct pages *pages, json_t *args)
 {
 	for (;;) {
 		json_t *result, *next;
-		enum outcome outcome = request_run(pages->options->socket, pages->command->words,
-						   args, &result);
+		enum outcome outcome =
+			request_run(pages->options->socket, pages->command->words, args, &result);
 
 		if (outcome)
 			return outcome;
@@ -74,7 +74,9 @@ enum outcome page_all(const struct command *command, const struct options *optio
 	outcome = walk(&pages, first);
 	json_decref(first);
 	if (options->json && !outcome)
-		fprintf(out, "\n  ],\n  \"total\": %" JSON_INTEGER_FORMAT ",\n  \"shown\": %"
-			JSON_INTEGER_FORMAT "\n}\n", pages.total, pages.shown);
+		fprintf(out,
+			"\n  ],\n  \"total\": %" JSON_INTEGER_FORMAT
+			",\n  \"shown\": %" JSON_INTEGER_FORMAT "\n}\n",
+			pages.total, pages.shown);
 	return outcome;
 }

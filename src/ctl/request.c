@@ -21,9 +21,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define SILENCE_MS	 60000
-#define ANSWER_MAX	 ((size_t)256 << 20)
-#define CONNECT_TRIES	 40
+#define SILENCE_MS 60000
+#define ANSWER_MAX ((size_t)256 << 20)
+#define CONNECT_TRIES 40
 #define CONNECT_PAUSE_US 50000
 
 static void explain_denied(const char *path)
@@ -33,7 +33,8 @@ static void explain_denied(const char *path)
 	const struct group *group;
 
 	if (stat(path, &st)) {
-		fprintf(stderr, "visorctl: the folder of '%s' may not be searched by this user; try sudo\n",
+		fprintf(stderr,
+			"visorctl: the folder of '%s' may not be searched by this user; try sudo\n",
 			path);
 		return;
 	}
@@ -55,23 +56,22 @@ static void explain_unreachable(const char *path, int error)
 		      "visorctl: is visord running? Start it: systemctl start visord, or "
 		      "visord --config FILE\n"
 		      "visorctl: another socket (control.socket in its configuration) is given by "
-		      "-s SOCKET\n", stderr);
+		      "-s SOCKET\n",
+		      stderr);
 		break;
 	case ECONNREFUSED:
 		fputs("a socket is there, but nobody listens on it\n"
 		      "visorctl: visord has ended; start it again: systemctl start visord, or "
-		      "visord --config FILE\n", stderr);
+		      "visord --config FILE\n",
+		      stderr);
 		break;
 	case EACCES:
 	case EPERM:
 		fputs("permission denied\n", stderr);
 		explain_denied(path);
 		break;
-	case EAGAIN:
-		fputs("too many others are connecting; try again\n", stderr);
-		break;
-	default:
-		fprintf(stderr, "%s\n", strerror(error));
+	case EAGAIN: fputs("too many others are connecting; try again\n", stderr); break;
+	default: fprintf(stderr, "%s\n", strerror(error));
 	}
 }
 
@@ -153,7 +153,8 @@ static int receive_line(int fd, char **line, size_t *len)
 		ssize_t n;
 
 		if (size - *len < 65536) {
-			char *grown = size < ANSWER_MAX ? realloc(*line, size = 2 * size + 131072) : NULL;
+			char *grown = size < ANSWER_MAX ? realloc(*line, size = 2 * size + 131072) :
+							  NULL;
 
 			if (!grown)
 				return ENOMEM;
@@ -217,7 +218,7 @@ static void explain_refusal(const json_t *answer)
 	json_t *item;
 	size_t i;
 
-	json_array_foreach(errors, i, item) {
+	json_array_foreach (errors, i, item) {
 		if (json_is_string(item))
 			fprintf(stderr, "%s\n", json_string_value(item));
 	}

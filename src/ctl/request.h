@@ -10,7 +10,7 @@
 /* visorctl's exit codes. */
 enum outcome {
 	OUTCOME_OK = 0,
-	OUTCOME_REFUSED = 1,	 /* the daemon said no, or the output could not be written */
+	OUTCOME_REFUSED = 1, /* the daemon said no, or the output could not be written */
 	OUTCOME_USAGE = 2,
 	OUTCOME_UNREACHABLE = 3, /* no daemon, or none that answers sensibly */
 };

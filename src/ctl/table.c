@@ -22,8 +22,8 @@ struct table {
 };
 
 static const char *const codes[] = {
-	[COLOUR_NONE] = "",	    [COLOUR_GOOD] = "\033[32m", [COLOUR_WARN] = "\033[33m",
-	[COLOUR_BAD] = "\033[31m", [COLOUR_DIM] = "\033[2m",	[COLOUR_TITLE] = "\033[1m",
+	[COLOUR_NONE] = "",	   [COLOUR_GOOD] = "\033[32m", [COLOUR_WARN] = "\033[33m",
+	[COLOUR_BAD] = "\033[31m", [COLOUR_DIM] = "\033[2m",   [COLOUR_TITLE] = "\033[1m",
 };
 
 const char *style_on(const struct style *style, enum colour colour)
@@ -141,7 +141,8 @@ static void print_row(const struct table *table, const struct cell *row, const i
 		}
 		if (*text) {
 			print_padding(out, pending);
-			fprintf(out, "%s%s%s", style_on(style, colour), text, style_off(style, colour));
+			fprintf(out, "%s%s%s", style_on(style, colour), text,
+				style_off(style, colour));
 			pending = 0;
 		} else {
 			pending += width(text);

@@ -43,7 +43,7 @@ static void print_value(FILE *out, const json_t *value, const char *separator)
 	size_t i;
 
 	if (json_is_array(value)) {
-		json_array_foreach(value, i, item) {
+		json_array_foreach (value, i, item) {
 			fputs(before, out);
 			print_value(out, item, separator);
 			before = separator;
@@ -51,7 +51,7 @@ static void print_value(FILE *out, const json_t *value, const char *separator)
 		if (!json_array_size(value))
 			fputc('-', out);
 	} else if (json_is_object(value)) {
-		json_object_foreach((json_t *)value, key, item) {
+		json_object_foreach ((json_t *)value, key, item) {
 			fprintf(out, "%s%s ", before, key);
 			print_value(out, item, separator);
 			before = " ";
@@ -99,11 +99,14 @@ static char *scaled(char text[VALUE_TEXT], json_int_t number, double step, const
 		unit++;
 	}
 	if (!unit)
-		snprintf(text, VALUE_TEXT, "%" JSON_INTEGER_FORMAT "%s%s", number, *units[0] ? " " : "",
-			 units[0]);
+		snprintf(text, VALUE_TEXT, "%" JSON_INTEGER_FORMAT "%s%s", number,
+			 *units[0] ? " " : "", units[0]);
 	else
-		snprintf(text, VALUE_TEXT, "%.*f %s", value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value,
-			 units[unit]);
+		snprintf(text, VALUE_TEXT, "%.*f %s",
+			 value < 9.995 ? 2 :
+			 value < 99.95 ? 1 :
+					 0,
+			 value, units[unit]);
 	return text;
 }
 
@@ -148,7 +151,8 @@ void value_count_cell(struct table *table, const struct style *style, enum colou
 	char text[VALUE_TEXT];
 
 	if (json_is_number(json_object_get(object, key)))
-		table_cell(table, colour, "%s", value_count(text, value_integer(object, key), style));
+		table_cell(table, colour, "%s",
+			   value_count(text, value_integer(object, key), style));
 	else
 		table_cell(table, COLOUR_NONE, "-");
 }

@@ -33,7 +33,7 @@ static void ports_table(const json_t *ports, const struct style *style, FILE *ou
 	json_t *port;
 	size_t i;
 
-	json_array_foreach(ports, i, port) {
+	json_array_foreach (ports, i, port) {
 		value_cell(table, COLOUR_NONE, port, "name");
 		value_cell(table, COLOUR_NONE, port, "device");
 		value_cell(table, state_colour(value_string(port, "state")), port, "state");
@@ -72,8 +72,8 @@ static void queue_row(struct table *table, const struct style *style, const json
 	value_count_cell(table, style, COLOUR_NONE, queue, "tx_ring_empty");
 	for (size_t t = 0; t < sizeof(trouble) / sizeof(trouble[0]); t++)
 		value_count_cell(table, style,
-				 value_integer(queue, trouble[t]) ? COLOUR_WARN : COLOUR_NONE, queue,
-				 trouble[t]);
+				 value_integer(queue, trouble[t]) ? COLOUR_WARN : COLOUR_NONE,
+				 queue, trouble[t]);
 	value_count_cell(table, style, COLOUR_NONE, queue, "kicks");
 }
 
@@ -87,7 +87,8 @@ static void queues_table(const json_t *ports, const struct style *style, FILE *o
 		{ "RX-BYTES", COLUMN_RIGHT },
 		{ "TX-PACKETS", COLUMN_RIGHT },
 		{ "TX-BYTES", COLUMN_RIGHT },
-		{ "TX-RING-EMPTY", COLUMN_RIGHT | COLUMN_DETAIL }, /* how often there was nothing to do */
+		{ "TX-RING-EMPTY",
+		  COLUMN_RIGHT | COLUMN_DETAIL }, /* how often there was nothing to do */
 		{ "RX-DROPPED", COLUMN_RIGHT | COLUMN_OPTIONAL },
 		{ "RX-RING-FULL", COLUMN_RIGHT | COLUMN_OPTIONAL },
 		{ "FILL-EMPTY", COLUMN_RIGHT | COLUMN_OPTIONAL },
@@ -102,8 +103,8 @@ static void queues_table(const json_t *ports, const struct style *style, FILE *o
 	json_t *port, *queue;
 	size_t p, q, rows = 0;
 
-	json_array_foreach(ports, p, port) {
-		json_array_foreach(json_object_get(port, "queues"), q, queue) {
+	json_array_foreach (ports, p, port) {
+		json_array_foreach (json_object_get(port, "queues"), q, queue) {
 			queue_row(table, style, port, queue);
 			rows++;
 		}
@@ -128,7 +129,7 @@ static void queue_notes(const json_t *port, const struct style *style, FILE *out
 	json_t *queue;
 	size_t q;
 
-	json_array_foreach(queues, q, queue) {
+	json_array_foreach (queues, q, queue) {
 		const char *why = value_string(queue, "why");
 
 		if (!strcmp(why, "-") || (q && same_note(queue, json_array_get(queues, q - 1))))
@@ -151,7 +152,7 @@ void view_ports(const json_t *result, const struct style *style, FILE *out)
 	}
 	ports_table(result, style, out);
 	queues_table(result, style, out);
-	json_array_foreach(result, i, port) {
+	json_array_foreach (result, i, port) {
 		queue_notes(port, style, out);
 	}
 }
@@ -195,7 +196,7 @@ void view_workers(const json_t *result, const struct style *style, FILE *out)
 	json_t *worker;
 	size_t i;
 
-	json_array_foreach(json_object_get(result, "workers"), i, worker) {
+	json_array_foreach (json_object_get(result, "workers"), i, worker) {
 		value_cell(table, COLOUR_NONE, worker, "worker");
 		value_cell(table, COLOUR_NONE, worker, "cpu");
 		value_cell(table, COLOUR_NONE, worker, "poll");
@@ -237,7 +238,8 @@ static void balance(const json_t *result, const struct style *style, FILE *out)
 			value_count(text, value_integer(result, terms[i]), style));
 	if (json_is_boolean(balanced))
 		fprintf(out, ": %s%s%s", style_on(style, colour),
-			json_is_true(balanced) ? "balanced" : "NOT balanced", style_off(style, colour));
+			json_is_true(balanced) ? "balanced" : "NOT balanced",
+			style_off(style, colour));
 	fputc('\n', out);
 }
 
@@ -252,7 +254,7 @@ void view_drops(const json_t *result, const struct style *style, FILE *out)
 	json_t *drop;
 	size_t i, rows = 0;
 
-	json_array_foreach(json_object_get(result, "drops"), i, drop) {
+	json_array_foreach (json_object_get(result, "drops"), i, drop) {
 		json_int_t count = value_integer(drop, "count");
 
 		if (!count && !style->all)

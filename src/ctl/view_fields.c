@@ -55,7 +55,7 @@ static void members(struct table *table, const char *key, const json_t *object)
 	const char *member;
 	json_t *value;
 
-	json_object_foreach((json_t *)object, member, value) {
+	json_object_foreach ((json_t *)object, member, value) {
 		char *name;
 
 		if (asprintf(&name, "%s %s", key, member) < 0)
@@ -71,7 +71,7 @@ static void list_of_objects(struct table *table, const char *key, const json_t *
 	json_t *item;
 	size_t i;
 
-	json_array_foreach(list, i, item) {
+	json_array_foreach (list, i, item) {
 		char *text = value_text(item);
 
 		if (i)
@@ -90,7 +90,7 @@ void view_fields(const json_t *result, const struct style *style, FILE *out)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)result, key, value) {
+	json_object_foreach ((json_t *)result, key, value) {
 		if (json_is_array(value) && json_is_object(json_array_get(value, 0)))
 			list_of_objects(table, key, value);
 		else if (json_is_object(value))
@@ -135,7 +135,7 @@ void view_functions(const json_t *result, const struct style *style, FILE *out)
 	json_t *function;
 	size_t i;
 
-	json_array_foreach(json_object_get(result, "functions"), i, function) {
+	json_array_foreach (json_object_get(result, "functions"), i, function) {
 		if (i)
 			fputc('\n', out);
 		fprintf(out, "%s%s:%s%s\n", style_on(style, COLOUR_TITLE),

@@ -64,7 +64,7 @@ static bool any_unused(const json_t *routes)
 	json_t *route;
 	size_t i;
 
-	json_array_foreach(routes, i, route) {
+	json_array_foreach (routes, i, route) {
 		if (!is_used(route))
 			return true;
 	}
@@ -91,7 +91,7 @@ static void routes_table(const json_t *routes, const struct style *style, FILE *
 	json_t *route;
 	size_t i;
 
-	json_array_foreach(routes, i, route) {
+	json_array_foreach (routes, i, route) {
 		route_row(table, route, mark);
 	}
 	table_print(table, style, true, out);
@@ -138,7 +138,7 @@ void view_neighbours(const json_t *result, const struct style *style, FILE *out)
 	json_t *neighbour;
 	size_t i;
 
-	json_array_foreach(json_object_get(result, "neighbours"), i, neighbour) {
+	json_array_foreach (json_object_get(result, "neighbours"), i, neighbour) {
 		const char *state = value_string(neighbour, "state");
 
 		value_cell(table, COLOUR_NONE, neighbour,
@@ -163,8 +163,8 @@ static void vlan_cell(struct table *table, const json_t *interface)
 	json_int_t outer = value_integer(interface, "outer_vlan");
 
 	if (outer)
-		table_cell(table, COLOUR_NONE, "%" JSON_INTEGER_FORMAT ".%" JSON_INTEGER_FORMAT, outer,
-			   inner);
+		table_cell(table, COLOUR_NONE, "%" JSON_INTEGER_FORMAT ".%" JSON_INTEGER_FORMAT,
+			   outer, inner);
 	else if (inner)
 		table_cell(table, COLOUR_NONE, "%" JSON_INTEGER_FORMAT, inner);
 	else
@@ -202,7 +202,7 @@ void view_interfaces(const json_t *result, const struct style *style, FILE *out)
 	json_t *interface;
 	size_t i;
 
-	json_array_foreach(json_object_get(result, "interfaces"), i, interface) {
+	json_array_foreach (json_object_get(result, "interfaces"), i, interface) {
 		const json_t *inner = json_object_get(interface, "counters");
 		const json_t *counters = inner ? inner : interface;
 		value_cell(table, COLOUR_NONE, interface, "name");

@@ -142,8 +142,7 @@ static void port_close(struct driven *port)
 
 	steer_counters_read(port->steer, &c);
 	printf("counters %s %llu %llu %llu %lu\n", port->device, (unsigned long long)c.local,
-	       (unsigned long long)c.other, (unsigned long long)c.fallback,
-	       port->receiver.packets);
+	       (unsigned long long)c.other, (unsigned long long)c.fallback, port->receiver.packets);
 	if (port->receiver.socket) {
 		xsk_socket__delete(port->receiver.socket);
 		xsk_umem__delete(port->receiver.umem);
@@ -219,7 +218,8 @@ int main(int argc, char **argv)
 		else if (strcmp(argv[i], "--socket") == 0)
 			with_socket = true;
 		else if (strcmp(argv[i], "--fallback") == 0 && i + 1 < argc)
-			options.fallback = strcmp(argv[++i], "drop") ? FALLBACK_KERNEL : FALLBACK_DROP;
+			options.fallback = strcmp(argv[++i], "drop") ? FALLBACK_KERNEL :
+								       FALLBACK_DROP;
 		else if (strcmp(argv[i], "--own") == 0 && i + 1 < argc)
 			err = own_add(addresses, argv[++i]);
 		else if (argv[i][0] != '-' && n_ports < PORTS)

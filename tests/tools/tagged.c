@@ -59,9 +59,18 @@ struct options {
 	uint16_t dport;
 };
 
-static struct options opt = { .flows = 16, .run = 1, .sources = 1, .count = 1000, .size_min = 64,
-			      .size_max = 64, .threads = 1, .idle_ms = 1000, .limit_ms = 120000,
-			      .ttl = 64, .dport = 9, .expect_vlan = -1 };
+static struct options opt = { .flows = 16,
+			      .run = 1,
+			      .sources = 1,
+			      .count = 1000,
+			      .size_min = 64,
+			      .size_max = 64,
+			      .threads = 1,
+			      .idle_ms = 1000,
+			      .limit_ms = 120000,
+			      .ttl = 64,
+			      .dport = 9,
+			      .expect_vlan = -1 };
 static volatile sig_atomic_t stop;
 
 static void die(const char *what)
@@ -210,13 +219,13 @@ static unsigned frame_build(uint8_t *frame, uint32_t flow, uint32_t seq, unsigne
 	put16(udp + 6, 0);
 	for (i = sizeof(tag); i < length; i++)
 		data[i] = (uint8_t)(flow * 7 + seq + i);
-	tag = (struct tag){ htonl(TAG_MAGIC), htonl(opt.run), htonl(flow), htonl(seq),
-			    htonl(length), 0 };
+	tag = (struct tag){ htonl(TAG_MAGIC), htonl(opt.run), htonl(flow),
+			    htonl(seq),	      htonl(length),  0 };
 	memcpy(data, &tag, sizeof(tag));
 	tag.crc = htonl(crc(data, length));
 	memcpy(data, &tag, sizeof(tag));
-	i = 0xffff & ~sum_fold(sum_add(pseudo(frame + l3, opt.family == 6, 8 + length), udp,
-				       8 + length));
+	i = 0xffff &
+	    ~sum_fold(sum_add(pseudo(frame + l3, opt.family == 6, 8 + length), udp, 8 + length));
 	put16(udp + 6, i ? i : 0xffff);
 	return size;
 }
@@ -406,8 +415,7 @@ static void packet_count(uint8_t *ip, unsigned n)
 	struct tag tag;
 	uint32_t sum;
 
-	if (n < header + 8 + sizeof(tag) || (!v6 && ip[0] != 0x45) ||
-	    ip[v6 ? 6 : 9] != IPPROTO_UDP)
+	if (n < header + 8 + sizeof(tag) || (!v6 && ip[0] != 0x45) || ip[v6 ? 6 : 9] != IPPROTO_UDP)
 		return;
 	udp = ip + header;
 	udp_len = get16(udp + 4);
@@ -465,7 +473,8 @@ static unsigned block_read(struct tpacket_block_desc *block)
 
 static int ring_open(uint8_t **ring)
 {
-	struct tpacket_req3 req = { .tp_block_size = BLOCK_SIZE, .tp_block_nr = BLOCKS,
+	struct tpacket_req3 req = { .tp_block_size = BLOCK_SIZE,
+				    .tp_block_nr = BLOCKS,
 				    .tp_frame_size = 2048,
 				    .tp_frame_nr = BLOCK_SIZE / 2048 * BLOCKS,
 				    .tp_retire_blk_tov = 20 };
@@ -493,7 +502,8 @@ static void ring_read(int fd, uint8_t *ring)
 		struct tpacket_block_desc *block = (void *)(ring + (size_t)next * BLOCK_SIZE);
 		struct pollfd wait = { .fd = fd, .events = POLLIN };
 
-		if (atomic_load((_Atomic uint32_t *)&block->hdr.bh1.block_status) & TP_STATUS_USER) {
+		if (atomic_load((_Atomic uint32_t *)&block->hdr.bh1.block_status) &
+		    TP_STATUS_USER) {
 			block_read(block);
 			atomic_store((_Atomic uint32_t *)&block->hdr.bh1.block_status,
 				     TP_STATUS_KERNEL);
@@ -512,7 +522,8 @@ static void ring_read(int fd, uint8_t *ring)
 	for (unsigned i = 0; i < 10 && !stop; i++) {
 		struct tpacket_block_desc *block = (void *)(ring + (size_t)next * BLOCK_SIZE);
 
-		if (atomic_load((_Atomic uint32_t *)&block->hdr.bh1.block_status) & TP_STATUS_USER) {
+		if (atomic_load((_Atomic uint32_t *)&block->hdr.bh1.block_status) &
+		    TP_STATUS_USER) {
 			block_read(block);
 			atomic_store((_Atomic uint32_t *)&block->hdr.bh1.block_status,
 				     TP_STATUS_KERNEL);
@@ -556,8 +567,10 @@ static int command_receive(void)
 	       (unsigned long long)report.bad_udp_checksum, (unsigned long long)report.wrong_vlan,
 	       seen_flows, report.received ? report.ttl_min : 0, report.ttl_max, stats.tp_drops);
 	return report.received == opt.count && !report.duplicates && !report.corrupted &&
-		       !report.reordered && !report.bad_ip_checksum && !report.bad_udp_checksum &&
-		       !report.wrong_vlan ? 0 : 1;
+			       !report.reordered && !report.bad_ip_checksum &&
+			       !report.bad_udp_checksum && !report.wrong_vlan ?
+		       0 :
+		       1;
 }
 
 /* ---- the command line ------------------------------------------------------------------- */
@@ -612,13 +625,16 @@ static void size_range(char *text)
 static void parse(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "device", 1, 0, 'd' }, { "to-mac", 1, 0, 'm' },  { "from", 1, 0, 'f' },
-		{ "to", 1, 0, 't' },	 { "flows", 1, 0, 'n' },   { "count", 1, 0, 'c' },
-		{ "rate", 1, 0, 'r' },	 { "size", 1, 0, 's' },	   { "threads", 1, 0, 'j' },
-		{ "sources", 1, 0, 'a' }, { "ttl", 1, 0, 'l' },	   { "vlan", 1, 0, 'v' },
-		{ "outer-vlan", 1, 0, 'o' }, { "idle", 1, 0, 'i' }, { "limit", 1, 0, 'x' },
-		{ "expect-vlan", 1, 0, 'e' }, { "ready", 1, 0, 'y' }, { "run", 1, 0, 'u' },
-		{ "port", 1, 0, 'p' },	 { 0 },
+		{ "device", 1, 0, 'd' },     { "to-mac", 1, 0, 'm' },
+		{ "from", 1, 0, 'f' },	     { "to", 1, 0, 't' },
+		{ "flows", 1, 0, 'n' },	     { "count", 1, 0, 'c' },
+		{ "rate", 1, 0, 'r' },	     { "size", 1, 0, 's' },
+		{ "threads", 1, 0, 'j' },    { "sources", 1, 0, 'a' },
+		{ "ttl", 1, 0, 'l' },	     { "vlan", 1, 0, 'v' },
+		{ "outer-vlan", 1, 0, 'o' }, { "idle", 1, 0, 'i' },
+		{ "limit", 1, 0, 'x' },	     { "expect-vlan", 1, 0, 'e' },
+		{ "ready", 1, 0, 'y' },	     { "run", 1, 0, 'u' },
+		{ "port", 1, 0, 'p' },	     { 0 },
 	};
 	uint8_t family = 0;
 	int c;

@@ -80,8 +80,9 @@ static inline struct follower *follower_new(unsigned receive_buffer)
 	assert_int_equal(rib_new(&f->rib, &none), 0);
 	assert_int_equal(rib_set_tables(f->rib, tables, 2), 0);
 	for (uint16_t i = 0; i < 4; i++) {
-		struct rib_interface iface = { .name = names[i], .device = names[i],
-					       .port_device = names[i], .port = i };
+		struct rib_interface iface = {
+			.name = names[i], .device = names[i], .port_device = names[i], .port = i
+		};
 		uint16_t slot;
 
 		assert_int_equal(rib_interface_set(f->rib, &iface, &slot), 0);
@@ -202,7 +203,7 @@ static inline void sort_array(json_t *o, const char *key)
 
 	if (!array)
 		return json_decref(sorted);
-	json_array_foreach(array, i, item)
+	json_array_foreach (array, i, item)
 		lines_add(&l, json_dumps(item, JSON_SORT_KEYS | JSON_ENCODE_ANY));
 	lines_sort(&l);
 	for (unsigned j = 0; j < l.n; j++)
@@ -216,7 +217,7 @@ static inline void lines_of_array(struct lines *l, const char *what, json_t *arr
 	json_t *item;
 	size_t i;
 
-	json_array_foreach(array, i, item) {
+	json_array_foreach (array, i, item) {
 		const char *state = json_string_value(json_object_get(item, "state"));
 		char *text, *line;
 

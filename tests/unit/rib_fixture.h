@@ -76,7 +76,10 @@ static inline struct ip_addr ip(const char *text)
 
 static inline struct rib_link link_of(int ifindex)
 {
-	struct rib_link l = { .ifindex = ifindex, .mtu = 1500, .up = true, .running = true,
+	struct rib_link l = { .ifindex = ifindex,
+			      .mtu = 1500,
+			      .up = true,
+			      .running = true,
 			      .mac = { 2, 0, 0, 0, 0, (uint8_t)ifindex } };
 
 	snprintf(l.name, sizeof(l.name), "eth%d", ifindex - 10);
@@ -95,8 +98,11 @@ static inline void link_state(struct world *w, int ifindex, bool up, bool runnin
 static inline uint16_t interface_of(struct world *w, const char *name, const char *device,
 				    uint16_t port, uint16_t vlan, uint16_t outer_vlan)
 {
-	struct rib_interface i = { .name = name, .device = vlan ? "" : device,
-				   .port_device = device, .port = port, .vlan = vlan,
+	struct rib_interface i = { .name = name,
+				   .device = vlan ? "" : device,
+				   .port_device = device,
+				   .port = port,
+				   .vlan = vlan,
 				   .outer_vlan = outer_vlan };
 	uint16_t slot = IFACE_NONE;
 
@@ -119,8 +125,9 @@ static inline void address(struct world *w, int ifindex, const char *addr, uint8
 static inline void neighbour(struct world *w, int ifindex, const char *addr,
 			     enum rib_neighbour_state state)
 {
-	struct rib_neighbour n = { .ifindex = ifindex, .addr = ip(addr), .state = state,
-				   .mac = { 6, 0, 0, 0, 0, 1 } };
+	struct rib_neighbour n = {
+		.ifindex = ifindex, .addr = ip(addr), .state = state, .mac = { 6, 0, 0, 0, 0, 1 }
+	};
 
 	n.mac[4] = n.addr.addr.s6_addr[15];
 	assert_int_equal(rib_neighbour_set(w->rib, &n), 0);

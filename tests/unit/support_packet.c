@@ -88,8 +88,8 @@ void support_route(struct support *s, const char *prefix, uint32_t id)
 
 		err = id ? lpm4_set(s->fib.lpm4, net, len, id) : lpm4_del(s->fib.lpm4, net, len);
 	} else {
-		err = id ? lpm6_set(s->fib.lpm6, &addr.addr, len, id)
-			 : lpm6_del(s->fib.lpm6, &addr.addr, len);
+		err = id ? lpm6_set(s->fib.lpm6, &addr.addr, len, id) :
+			   lpm6_del(s->fib.lpm6, &addr.addr, len);
 	}
 	assert(!err);
 	s->fib.generation++;

@@ -69,10 +69,10 @@ static void pseudo_headers_are_those_of_the_rfcs(void **state)
 		four[8] = 0;
 		four[9] = (uint8_t)round;
 		bytes_put16(four + 10, (uint16_t)(round * 65));
-		assert_int_equal(
-			checksum_finish(checksum_pseudo4(bytes_load32(four), bytes_load32(four + 4),
-							 four[9], (uint16_t)(round * 65))),
-			checksum(four, sizeof(four)));
+		assert_int_equal(checksum_finish(checksum_pseudo4(bytes_load32(four),
+								  bytes_load32(four + 4), four[9],
+								  (uint16_t)(round * 65))),
+				 checksum(four, sizeof(four)));
 		fill(six, 32, round % 2 ? 2 : 0);
 		memcpy(&source, six, 16);
 		memcpy(&destination, six + 16, 16);

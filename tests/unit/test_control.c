@@ -329,7 +329,8 @@ static void a_half_closed_client_is_answered_without_a_last_newline(void **state
 {
 	int fd = dial();
 
-	say(fd, "{\"command\":\"echo\",\"args\":{\"n\":1}}\n{\"command\":\"echo\",\"args\":{\"n\":2}}");
+	say(fd,
+	    "{\"command\":\"echo\",\"args\":{\"n\":1}}\n{\"command\":\"echo\",\"args\":{\"n\":2}}");
 	shutdown(fd, SHUT_WR);
 	expect_echo(fd, 1);
 	expect_echo(fd, 2);
@@ -392,7 +393,8 @@ static void an_answer_of_fifteen_megabytes_arrives_whole(void **state)
 		}
 	}
 	/* 15 strings of 1 MiB with quotes and commas in {"ok":true,"result":[…]} and a newline */
-	assert_int_equal(total, (15u << 20) + 15 * 2 + 14 + strlen("{\"ok\":true,\"result\":[]}\n"));
+	assert_int_equal(total,
+			 (15u << 20) + 15 * 2 + 14 + strlen("{\"ok\":true,\"result\":[]}\n"));
 	close(fd);
 }
 
@@ -400,8 +402,12 @@ static void an_answer_of_fifteen_megabytes_arrives_whole(void **state)
 
 static void garbage_is_told_and_dropped(void **state)
 {
-	static const char *const lines[] = { "\177ELF", "GET / HTTP/1.1\r\n\r\n",
-					     "{\"command\": \n", "[1]\n", "{}{}\n", "  xyz\n",
+	static const char *const lines[] = { "\177ELF",
+					     "GET / HTTP/1.1\r\n\r\n",
+					     "{\"command\": \n",
+					     "[1]\n",
+					     "{}{}\n",
+					     "  xyz\n",
 					     "{\"command\":\"echo\",\"command\":\"echo\"}\n",
 					     "{\"command\":\"\xff\xfe\"}\n" };
 

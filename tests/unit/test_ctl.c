@@ -70,15 +70,16 @@ static const char ports[] =
 
 static void ports_show_trouble_and_why_a_mode_is_not_better(void **state)
 {
-	expect_view(view_ports, ports, plain,
-"PORT  DEVICE  STATE   MAC                 MTU  XDP            FALLBACK  RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES  REASON\n"
-"wan   eth0    up      02:00:00:00:00:01  1500  native, plain  kernel       1234567  98765432           5       300  -\n"
-"lan   eth1    absent  -                     -  -              -                  -         -           -         -  no such device\n"
-"\n"
-"QUEUE  WORKER  MODE  RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES  FILL-EMPTY  KICKS\n"
-"wan/0       0  copy     1234560  98765000           5       300          17      9\n"
-"wan/1       1  copy           7       432           0         0           0     10\n"
-"wan/0: copy (auto was asked for): no zero-copy\n");
+	expect_view(
+		view_ports, ports, plain,
+		"PORT  DEVICE  STATE   MAC                 MTU  XDP            FALLBACK  RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES  REASON\n"
+		"wan   eth0    up      02:00:00:00:00:01  1500  native, plain  kernel       1234567  98765432           5       300  -\n"
+		"lan   eth1    absent  -                     -  -              -                  -         -           -         -  no such device\n"
+		"\n"
+		"QUEUE  WORKER  MODE  RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES  FILL-EMPTY  KICKS\n"
+		"wan/0       0  copy     1234560  98765000           5       300          17      9\n"
+		"wan/1       1  copy           7       432           0         0           0     10\n"
+		"wan/0: copy (auto was asked for): no zero-copy\n");
 }
 
 static void human_units_have_three_digits(void **state)
@@ -109,77 +110,86 @@ static void drops_hide_what_is_zero_and_show_the_books(void **state)
 		"\"received\":100,\"originated\":3,\"transmitted\":90,\"dropped\":12,\"waiting\":1,"
 		"\"balanced\":true}";
 
-	expect_view(view_drops, drops, plain,
-		    "REASON    COUNT  MEANING\n"
-		    "no_route     12  no route to the destination\n"
-		    "\n"
-		    "received 100 + originated 3 = transmitted 90 + dropped 12 + waiting 1: balanced\n");
-	expect_view(view_drops, drops, all,
-		    "REASON    COUNT  MEANING\n"
-		    "not_ip        0  neither\n"
-		    "no_route     12  no route to the destination\n"
-		    "\n"
-		    "received 100 + originated 3 = transmitted 90 + dropped 12 + waiting 1: balanced\n");
-	expect_view(view_drops, "{\"drops\":[],\"received\":1,\"balanced\":false}", plain,
-		    "nothing was dropped\n"
-		    "received 1 + originated 0 = transmitted 0 + dropped 0 + waiting 0: NOT balanced\n");
+	expect_view(
+		view_drops, drops, plain,
+		"REASON    COUNT  MEANING\n"
+		"no_route     12  no route to the destination\n"
+		"\n"
+		"received 100 + originated 3 = transmitted 90 + dropped 12 + waiting 1: balanced\n");
+	expect_view(
+		view_drops, drops, all,
+		"REASON    COUNT  MEANING\n"
+		"not_ip        0  neither\n"
+		"no_route     12  no route to the destination\n"
+		"\n"
+		"received 100 + originated 3 = transmitted 90 + dropped 12 + waiting 1: balanced\n");
+	expect_view(
+		view_drops, "{\"drops\":[],\"received\":1,\"balanced\":false}", plain,
+		"nothing was dropped\n"
+		"received 1 + originated 0 = transmitted 0 + dropped 0 + waiting 0: NOT balanced\n");
 }
 
 static void routes_mark_the_winner_and_list_every_hop(void **state)
 {
-	expect_view(view_routes,
-		    "{\"routes\":[{\"dst\":\"default\",\"gateway\":\"192.0.2.1\",\"dev\":\"eth0\","
-		    "\"interface\":\"wan\",\"metric\":0,\"protocol\":\"static\",\"table\":\"main\","
-		    "\"flags\":[],\"installed\":true},"
-		    "{\"dst\":\"default\",\"via\":{\"family\":\"inet6\",\"host\":\"fe80::1\"},"
-		    "\"dev\":\"eth1\",\"metric\":100,\"protocol\":\"bird\",\"table\":\"main\","
-		    "\"flags\":[\"linkdown\"],\"installed\":false},"
-		    "{\"dst\":\"10.0.0.0/8\",\"nexthops\":[{\"gateway\":\"192.0.2.2\",\"dev\":\"eth0\","
-		    "\"weight\":1},{\"gateway\":\"192.0.2.3\",\"dev\":\"eth0\",\"weight\":20}],"
-		    "\"metric\":0,\"protocol\":\"static\",\"table\":\"main\",\"installed\":true},"
-		    "{\"dst\":\"10.9.0.0/16\",\"type\":\"blackhole\",\"metric\":0,"
-		    "\"protocol\":\"config\",\"table\":\"main\",\"installed\":true}],\"total\":901899}",
-		    plain,
-"   DESTINATION  TYPE       VIA        INTERFACE  DEVICE  WEIGHT  FLAGS     METRIC  PROTOCOL  TABLE\n"
-">  default      unicast    192.0.2.1  wan        eth0         -  -              0  static    main\n"
-"   default      unicast    fe80::1    -          eth1         -  linkdown     100  bird      main\n"
-">  10.0.0.0/8   unicast    192.0.2.2  -          eth0         1  -              0  static    main\n"
-"                           192.0.2.3  -          eth0        20  -\n"
-">  10.9.0.0/16  blackhole  -          -          -            -  -              0  config    main\n"
-"\n"
-"4 of 901899 routes; --all for every one, or name a PREFIX\n");
+	expect_view(
+		view_routes,
+		"{\"routes\":[{\"dst\":\"default\",\"gateway\":\"192.0.2.1\",\"dev\":\"eth0\","
+		"\"interface\":\"wan\",\"metric\":0,\"protocol\":\"static\",\"table\":\"main\","
+		"\"flags\":[],\"installed\":true},"
+		"{\"dst\":\"default\",\"via\":{\"family\":\"inet6\",\"host\":\"fe80::1\"},"
+		"\"dev\":\"eth1\",\"metric\":100,\"protocol\":\"bird\",\"table\":\"main\","
+		"\"flags\":[\"linkdown\"],\"installed\":false},"
+		"{\"dst\":\"10.0.0.0/8\",\"nexthops\":[{\"gateway\":\"192.0.2.2\",\"dev\":\"eth0\","
+		"\"weight\":1},{\"gateway\":\"192.0.2.3\",\"dev\":\"eth0\",\"weight\":20}],"
+		"\"metric\":0,\"protocol\":\"static\",\"table\":\"main\",\"installed\":true},"
+		"{\"dst\":\"10.9.0.0/16\",\"type\":\"blackhole\",\"metric\":0,"
+		"\"protocol\":\"config\",\"table\":\"main\",\"installed\":true}],\"total\":901899}",
+		plain,
+		"   DESTINATION  TYPE       VIA        INTERFACE  DEVICE  WEIGHT  FLAGS     METRIC  PROTOCOL  TABLE\n"
+		">  default      unicast    192.0.2.1  wan        eth0         -  -              0  static    main\n"
+		"   default      unicast    fe80::1    -          eth1         -  linkdown     100  bird      main\n"
+		">  10.0.0.0/8   unicast    192.0.2.2  -          eth0         1  -              0  static    main\n"
+		"                           192.0.2.3  -          eth0        20  -\n"
+		">  10.9.0.0/16  blackhole  -          -          -            -  -              0  config    main\n"
+		"\n"
+		"4 of 901899 routes; --all for every one, or name a PREFIX\n");
 }
 
 static void workers_end_with_the_memory(void **state)
 {
-	expect_view(view_workers,
-		    "{\"workers\":[{\"worker\":0,\"cpu\":2,\"poll\":\"adaptive\","
-		    "\"state\":\"sleeping\",\"queues\":[\"wan/0\",\"lan/0\"],\"packets\":640,"
-		    "\"bursts\":10,\"avg_burst\":64.0,\"sleeps\":3,\"wakeups\":2,"
-		    "\"busy_percent\":0.25,\"frames_cached\":64}],\"memory\":{\"frame_size\":2048,"
-		    "\"frames\":8192,\"free\":4000,\"pages\":\"2 MiB\",\"hugepages\":true}}", plain,
-"WORKER  CPU  POLL      STATE     BUSY-%  PACKETS  BURSTS  AVG-BURST  SLEEPS  WAKEUPS  CACHED-FRAMES  QUEUES\n"
-"     0    2  adaptive  sleeping     0.2      640      10       64.0       3        2             64  wan/0 lan/0\n"
-"\n"
-"memory: 8192 frames of 2048 bytes, 4000 of them free; pages: 2 MiB\n");
+	expect_view(
+		view_workers,
+		"{\"workers\":[{\"worker\":0,\"cpu\":2,\"poll\":\"adaptive\","
+		"\"state\":\"sleeping\",\"queues\":[\"wan/0\",\"lan/0\"],\"packets\":640,"
+		"\"bursts\":10,\"avg_burst\":64.0,\"sleeps\":3,\"wakeups\":2,"
+		"\"busy_percent\":0.25,\"frames_cached\":64}],\"memory\":{\"frame_size\":2048,"
+		"\"frames\":8192,\"free\":4000,\"pages\":\"2 MiB\",\"hugepages\":true}}",
+		plain,
+		"WORKER  CPU  POLL      STATE     BUSY-%  PACKETS  BURSTS  AVG-BURST  SLEEPS  WAKEUPS  CACHED-FRAMES  QUEUES\n"
+		"     0    2  adaptive  sleeping     0.2      640      10       64.0       3        2             64  wan/0 lan/0\n"
+		"\n"
+		"memory: 8192 frames of 2048 bytes, 4000 of them free; pages: 2 MiB\n");
 }
 
 static void interfaces_write_both_tags(void **state)
 {
-	expect_view(view_interfaces,
-		    "{\"interfaces\":[{\"name\":\"v\",\"port\":1,\"vlan\":100,\"outer_vlan\":200,"
-		    "\"device\":\"eth0.100\",\"up\":true,\"mtu\":1500,\"rx_packets\":1,\"rx_bytes\":2,"
-		    "\"tx_packets\":3,\"tx_bytes\":4,\"chain\":[\"router:default\"],"
-		    "\"addresses\":[\"192.0.2.1/24\",\"2001:db8::1/64\"]}]}", plain,
-"INTERFACE  PORT     VLAN  DEVICE    STATE  MAC   MTU  RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES  CHAIN           ADDRESSES\n"
-"v          1     200.100  eth0.100  up     -    1500           1         2           3         4  router:default  192.0.2.1/24 2001:db8::1/64\n");
+	expect_view(
+		view_interfaces,
+		"{\"interfaces\":[{\"name\":\"v\",\"port\":1,\"vlan\":100,\"outer_vlan\":200,"
+		"\"device\":\"eth0.100\",\"up\":true,\"mtu\":1500,\"rx_packets\":1,\"rx_bytes\":2,"
+		"\"tx_packets\":3,\"tx_bytes\":4,\"chain\":[\"router:default\"],"
+		"\"addresses\":[\"192.0.2.1/24\",\"2001:db8::1/64\"]}]}",
+		plain,
+		"INTERFACE  PORT     VLAN  DEVICE    STATE  MAC   MTU  RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES  CHAIN           ADDRESSES\n"
+		"v          1     200.100  eth0.100  up     -    1500           1         2           3         4  router:default  192.0.2.1/24 2001:db8::1/64\n");
 }
 
 static void one_object_is_a_line_per_member(void **state)
 {
 	expect_view(view_fields,
 		    "{\"version\":\"1\",\"uptime_s\":7260,\"ports_up\":2,\"synced\":true,"
-		    "\"routing\":{\"routes4\":7},\"via\":[{\"dev\":\"a\"},{\"dev\":\"b\"}]}", plain,
+		    "\"routing\":{\"routes4\":7},\"via\":[{\"dev\":\"a\"},{\"dev\":\"b\"}]}",
+		    plain,
 		    "version:          1\n"
 		    "uptime:           2 h 1 min\n"
 		    "ports up:         2\n"
@@ -191,13 +201,21 @@ static void one_object_is_a_line_per_member(void **state)
 
 static void nothing_of_an_answer_is_needed(void **state)
 {
-	static view *const views[] = { view_ports,	view_workers, view_drops,  view_routes,
-				       view_route,	view_fields,  view_config, view_neighbours,
+	static view *const views[] = { view_ports,	view_workers, view_drops,   view_routes,
+				       view_route,	view_fields,  view_config,  view_neighbours,
 				       view_interfaces, view_reload,  view_version, view_functions };
-	static const char *const answers[] = { "{}", "[]", "[{}]", "null", "7", "\"x\"", "[[1],[]]",
+	static const char *const answers[] = {
+		"{}",
+		"[]",
+		"[{}]",
+		"null",
+		"7",
+		"\"x\"",
+		"[[1],[]]",
 		"{\"drops\":[7],\"routes\":[{\"nexthops\":[{}]},null],\"workers\":[null],"
 		"\"neighbours\":{\"a\":1},\"interfaces\":[\"\"],\"text\":7,\"memory\":[],"
-		"\"functions\":[7]}" };
+		"\"functions\":[7]}"
+	};
 	char sink[65536];
 
 	for (size_t v = 0; v < sizeof(views) / sizeof(views[0]); v++)
@@ -224,7 +242,8 @@ static void letters_of_two_bytes_are_one_wide(void **state)
 {
 	expect_view(view_drops,
 		    "{\"drops\":[{\"reason\":\"\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\","
-		    "\"count\":1},{\"reason\":\"r\",\"count\":2}]}", plain,
+		    "\"count\":1},{\"reason\":\"r\",\"count\":2}]}",
+		    plain,
 		    "REASON   COUNT\n\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9      1\n"
 		    "r            2\n\n");
 }
@@ -289,9 +308,10 @@ static json_t *pages(void *arg, const json_t *args, char **error, json_t **error
 	json_int_t i = from;
 
 	for (; i < from + 10 && i < 25; i++)
-		json_array_append_new(list, json_pack("{s:o}", "dst", json_sprintf("10.0.%d.0/24", (int)i)));
-	return json_pack("{s:o, s:i, s:i, s:o}", "routes", list, "total", 25, "shown", (int)(i - from),
-			 "next", i < 25 ? json_integer(i) : json_null());
+		json_array_append_new(list, json_pack("{s:o}", "dst",
+						      json_sprintf("10.0.%d.0/24", (int)i)));
+	return json_pack("{s:o, s:i, s:i, s:o}", "routes", list, "total", 25, "shown",
+			 (int)(i - from), "next", i < 25 ? json_integer(i) : json_null());
 }
 
 static json_t *echo(void *arg, const json_t *args, char **error, json_t **errors)
@@ -389,16 +409,16 @@ static void expect_run(const char *arguments, int expected, const char *part)
 	const char *text = run(&status, arguments);
 
 	if (status != expected || !strstr(text, part))
-		fail_msg("visorctl %s: exit %d (%d was expected), '%s' was expected in:\n%s", arguments,
-			 status, expected, part, text);
+		fail_msg("visorctl %s: exit %d (%d was expected), '%s' was expected in:\n%s",
+			 arguments, status, expected, part, text);
 }
 
-#define NEEDS_PROGRAM                                                                              \
-	do {                                                                                       \
-		if (!find_program()) {                                                             \
-			print_message("visorctl is not built beside the tests\n");                 \
-			skip();                                                                    \
-		}                                                                                  \
+#define NEEDS_PROGRAM                                                              \
+	do {                                                                       \
+		if (!find_program()) {                                             \
+			print_message("visorctl is not built beside the tests\n"); \
+			skip();                                                    \
+		}                                                                  \
 	} while (0)
 
 static void an_answer_is_shown_and_exits_0(void **state)

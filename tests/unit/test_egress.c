@@ -292,9 +292,9 @@ static void a_mixed_burst_keeps_its_packets_apart(void **state)
 	for (unsigned i = 0; i < BURST_MAX; i++) {
 		const struct probe probe = {
 			.from = i % 3 ? "10.0.0.5" : "2001:db8:1::5",
-			.to = i % 3 == 0   ? "2001:db8:2::5"
-			      : i % 3 == 1 ? "192.0.2.5"
-					   : "8.8.8.8",
+			.to = i % 3 == 0 ? "2001:db8:2::5" :
+			      i % 3 == 1 ? "192.0.2.5" :
+					   "8.8.8.8",
 			.sport = (uint16_t)(i + 1),
 		};
 

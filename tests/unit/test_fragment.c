@@ -200,8 +200,8 @@ static struct packet *jumbo(struct support *s, const uint8_t *frame, uint32_t le
 		/* out of order, and from the frame's headroom or its start on, as the kernel may */
 		const unsigned at = p->segments % 2 ? 9 - p->segments : 10 + p->segments;
 		const uint32_t offset = p->segments % 2 ? 256 : 0;
-		const uint32_t n =
-			len - done < SUPPORT_FRAME - offset ? len - done : SUPPORT_FRAME - offset;
+		const uint32_t n = len - done < SUPPORT_FRAME - offset ? len - done :
+									 SUPPORT_FRAME - offset;
 		const uint64_t addr = (uint64_t)at * SUPPORT_FRAME + offset;
 
 		memcpy(area + addr, frame + done, n);

@@ -74,8 +74,8 @@ static void what_is_below_the_level_is_left_out(void **state)
 static void a_message_cannot_forge_a_line(void **state)
 {
 	log_info("name %s", "x\nvisord: error: forged\x1b[2J\x7f\xc3\xa9");
-	assert_string_equal(logged(),
-			    "visord: info: name x\\x0avisord: error: forged\\x1b[2J\\x7f\xc3\xa9\n");
+	assert_string_equal(
+		logged(), "visord: info: name x\\x0avisord: error: forged\\x1b[2J\\x7f\xc3\xa9\n");
 }
 
 static void a_long_message_is_cut_and_stays_one_line(void **state)

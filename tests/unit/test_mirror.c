@@ -5,12 +5,12 @@
  */
 #include "mirror_fixture.h"
 
-#define NEEDS_NAMESPACE()                                                                          \
-	do {                                                                                       \
-		if (!namespace_enter()) {                                                          \
-			print_message("skipped: no right to a network namespace\n");               \
-			skip();                                                                    \
-		}                                                                                  \
+#define NEEDS_NAMESPACE()                                                            \
+	do {                                                                         \
+		if (!namespace_enter()) {                                            \
+			print_message("skipped: no right to a network namespace\n"); \
+			skip();                                                      \
+		}                                                                    \
 	} while (0)
 
 /* --- random changes --- */
@@ -25,9 +25,9 @@ static unsigned pick(unsigned n)
 	return (unsigned)(random_state >> 32) % n;
 }
 
-#define ONE_OF(...)                                                                                \
-	((const char *const[]){ __VA_ARGS__ }[pick(sizeof((const char *const[]){ __VA_ARGS__ }) /  \
-					   sizeof(char *))])
+#define ONE_OF(...)             \
+	((const char *const[]){ \
+		__VA_ARGS__ }[pick(sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))])
 
 static const char *device(void)
 {
@@ -41,23 +41,14 @@ static void change_link(FILE *out)
 		fprintf(out, "link add w4 type veth peer name w5\nlink set w4 up\nlink set w5 up\n"
 			     "addr add 10.0.4.1/24 dev w4\n");
 		break;
-	case 1:
-		fprintf(out, "link del w4\n");
-		break;
+	case 1: fprintf(out, "link del w4\n"); break;
 	case 2:
 		fprintf(out, "link add mv0 link v0 type macvlan mode bridge\nlink set mv0 up\n");
 		break;
-	case 3:
-		fprintf(out, "link del mv0\n");
-		break;
-	case 4:
-		fprintf(out, "link set w5 down\nlink set w5 name x5\nlink set x5 name w5\n");
-		break;
-	case 5:
-		fprintf(out, "link set %s mtu %u\n", device(), 1300 + pick(3) * 100);
-		break;
-	default:
-		fprintf(out, "link set %s %s\n", device(), pick(3) ? "up" : "down");
+	case 3: fprintf(out, "link del mv0\n"); break;
+	case 4: fprintf(out, "link set w5 down\nlink set w5 name x5\nlink set x5 name w5\n"); break;
+	case 5: fprintf(out, "link set %s mtu %u\n", device(), 1300 + pick(3) * 100); break;
+	default: fprintf(out, "link set %s %s\n", device(), pick(3) ? "up" : "down");
 	}
 }
 
@@ -78,7 +69,8 @@ static void change_address(FILE *out)
 		break;
 	case 3:
 		if (!pick(4))
-			fprintf(out, "addr flush dev %s %s\n", device(), pick(2) ? "to 10.0.0.0/8" : "");
+			fprintf(out, "addr flush dev %s %s\n", device(),
+				pick(2) ? "to 10.0.0.0/8" : "");
 		break;
 	default:
 		fprintf(out, "addr %s 10.0.%u.%u/%u %s dev %s\n", verb, net, host,
@@ -102,12 +94,8 @@ static void target(FILE *out, bool v6)
 {
 	switch (pick(8)) {
 	case 0:
-	case 1:
-		fprintf(out, " nhid %u", pick(2) ? 1 + pick(8) : 20 + pick(3));
-		break;
-	case 2:
-		fprintf(out, " dev %s", device());
-		break;
+	case 1: fprintf(out, " nhid %u", pick(2) ? 1 + pick(8) : 20 + pick(3)); break;
+	case 2: fprintf(out, " dev %s", device()); break;
 	case 3:
 	case 4:
 		for (unsigned i = 0, n = 2 + pick(2); i < n; i++) {
@@ -116,8 +104,7 @@ static void target(FILE *out, bool v6)
 			fprintf(out, " weight %u", 1 + pick(3));
 		}
 		break;
-	default:
-		gateway(out, v6);
+	default: gateway(out, v6);
 	}
 }
 
@@ -231,7 +218,8 @@ static void follows_random(unsigned seed, unsigned rounds, unsigned changes)
 	struct follower *f;
 
 	if (getenv("MIRROR_TRACE"))
-		assert_int_equal(system("ip monitor all > $MIRROR_TRACE 2>&1 & echo $!; sleep 0.3"), 0);
+		assert_int_equal(system("ip monitor all > $MIRROR_TRACE 2>&1 & echo $!; sleep 0.3"),
+				 0);
 	two_pairs();
 	f = follower_new(0);
 	random_state = 0x9e3779b97f4a7c15ull * (seed + 1);
@@ -257,7 +245,8 @@ static void random_changes_are_followed_exactly(void **state)
 
 	for (unsigned seed = first; seed < first + n; seed++) {
 		NEEDS_NAMESPACE();
-		follows_random(seed, env_number("MIRROR_ROUNDS", 25), env_number("MIRROR_CHANGES", 20));
+		follows_random(seed, env_number("MIRROR_ROUNDS", 25),
+			       env_number("MIRROR_CHANGES", 20));
 	}
 }
 

@@ -67,8 +67,8 @@ static void a_reload_carries_the_time(void **state)
 	snprintf(name, sizeof(name), "@visor-notify-%d", (int)getpid());
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	from = (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000;
-	assert_int_equal(sscanf(hear(name, notify_reloading), "RELOADING=1\nMONOTONIC_USEC=%llu", &at),
-			 1);
+	assert_int_equal(
+		sscanf(hear(name, notify_reloading), "RELOADING=1\nMONOTONIC_USEC=%llu", &at), 1);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	to = (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000;
 	assert_in_range(at, from, to);

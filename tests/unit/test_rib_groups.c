@@ -21,7 +21,8 @@ static void make_members(struct bucket_member *m, unsigned n, unsigned seed)
 	srandom(seed);
 	for (unsigned i = 0; i < n; i++)
 		m[i] = (struct bucket_member){ .key = (uint64_t)random() << 33 ^ (uint64_t)random(),
-					       .id = i + 1, .weight = 1 };
+					       .id = i + 1,
+					       .weight = 1 };
 }
 
 static void shares_follow_the_weights(void **state)
@@ -29,8 +30,13 @@ static void shares_follow_the_weights(void **state)
 	static const struct {
 		unsigned n;
 		uint32_t weight[8];
-	} cases[] = { { 2, { 1, 1 } }, { 2, { 1, 3 } }, { 3, { 1, 1, 1 } }, { 3, { 5, 3, 2 } },
-		      { 4, { 1, 2, 3, 4 } }, { 2, { 1, 20 } }, { 8, { 1, 1, 1, 1, 1, 1, 1, 1 } },
+	} cases[] = { { 2, { 1, 1 } },
+		      { 2, { 1, 3 } },
+		      { 3, { 1, 1, 1 } },
+		      { 3, { 5, 3, 2 } },
+		      { 4, { 1, 2, 3, 4 } },
+		      { 2, { 1, 20 } },
+		      { 8, { 1, 1, 1, 1, 1, 1, 1, 1 } },
 		      { 2, { 65535, 65535 } } };
 	static uint32_t buckets[BUCKETS_MOST];
 	struct bucket_member m[8];

@@ -48,8 +48,9 @@ static struct follower follower_new(void)
 	assert_int_equal(rib_new(&f.rib, NULL), 0);
 	for (uint16_t i = 0; i < DEVICES; i++) {
 		char name[8], device[8];
-		struct rib_interface conf = { .name = name, .device = device,
-					      .port_device = device, .port = i };
+		struct rib_interface conf = {
+			.name = name, .device = device, .port_device = device, .port = i
+		};
 		uint16_t slot;
 
 		snprintf(name, sizeof(name), "p%u", i);
@@ -91,7 +92,7 @@ static char **lines_of(json_t *list)
 	size_t i;
 
 	assert_non_null(line);
-	json_array_foreach(list, i, item)
+	json_array_foreach (list, i, item)
 		line[i] = json_dumps(item, JSON_SORT_KEYS | JSON_COMPACT);
 	qsort(line, json_array_size(list), sizeof(*line), compare);
 	return line;
@@ -126,7 +127,7 @@ static char **routes_of(struct rib *rib)
 	char **line;
 	size_t i;
 
-	json_array_foreach(json_object_get(answer, "routes"), i, route)
+	json_array_foreach (json_object_get(answer, "routes"), i, route)
 		sort_legs(route);
 	line = lines_of(json_object_get(answer, "routes"));
 	json_decref(answer);
@@ -185,13 +186,9 @@ static void random_change(char *out, size_t size)
 	unsigned i = pick(DEVICES), j = (i + 1) % DEVICES, g = 2 + pick(3), h = 2 + pick(3);
 
 	switch (pick(17)) {
-	case 0:
-		snprintf(out, size, "link set v%u down", i);
-		break;
+	case 0: snprintf(out, size, "link set v%u down", i); break;
 	case 1:
-	case 2:
-		snprintf(out, size, "link set %c%u up", "vq"[pick(2)], i);
-		break;
+	case 2: snprintf(out, size, "link set %c%u up", "vq"[pick(2)], i); break;
 	case 3:
 		snprintf(out, size, "link set q%u down", i); /* v loses its carrier */
 		break;
@@ -199,8 +196,10 @@ static void random_change(char *out, size_t size)
 		snprintf(out, size, "route %s %s via 10.%u.0.%u %s", verb, prefix4(), i, g, metric);
 		break;
 	case 5:
-		snprintf(out, size, "route %s %s %s nexthop via 10.%u.0.%u weight 2 "
-			 "nexthop via 10.%u.0.%u", verb, prefix4(), metric, i, g, j, h);
+		snprintf(out, size,
+			 "route %s %s %s nexthop via 10.%u.0.%u weight 2 "
+			 "nexthop via 10.%u.0.%u",
+			 verb, prefix4(), metric, i, g, j, h);
 		break;
 	case 6:
 		snprintf(out, size, "route %s %s dev v%u %s src 10.%u.0.%u", verb, prefix4(), i,
@@ -211,8 +210,10 @@ static void random_change(char *out, size_t size)
 			 metric);
 		break;
 	case 8:
-		snprintf(out, size, "-6 route %s %s %s nexthop via 2001:db8:%u::%u weight 2 "
-			 "nexthop via 2001:db8:%u::%u", verb, prefix6(), metric, i, g, j, h);
+		snprintf(out, size,
+			 "-6 route %s %s %s nexthop via 2001:db8:%u::%u weight 2 "
+			 "nexthop via 2001:db8:%u::%u",
+			 verb, prefix6(), metric, i, g, j, h);
 		break;
 	case 9: /* not with a metric of the others: among siblings the kernel's dump may miss it */
 		snprintf(out, size, "-6 route %s %s dev v%u metric 7", verb, prefix6(), i);
@@ -264,7 +265,8 @@ static void devices_make(void)
 	char text[256];
 
 	assert_int_equal(system("sysctl -qw net.ipv6.conf.default.accept_dad=0 "
-				"net.ipv6.conf.default.dad_transmits=0 >/dev/null 2>&1"), 0);
+				"net.ipv6.conf.default.dad_transmits=0 >/dev/null 2>&1"),
+			 0);
 	assert_int_equal(ip_do("link set lo up"), 0);
 	for (unsigned i = 0; i < DEVICES; i++) {
 		snprintf(text, sizeof(text), "link add v%u type veth peer name q%u", i, i);

@@ -290,8 +290,8 @@ static void the_table_holds_many_through_churn(void **state)
 			assert_int_equal(rib_neighbour_del(w->rib, ETH0, &a), 0);
 			present[i] = 0;
 		} else {
-			neighbour(w, ETH0, text, random() % 2 ? RIB_NEIGHBOUR_REACHABLE :
-								RIB_NEIGHBOUR_STALE);
+			neighbour(w, ETH0, text,
+				  random() % 2 ? RIB_NEIGHBOUR_REACHABLE : RIB_NEIGHBOUR_STALE);
 			present[i] = 1;
 		}
 		if (step % 100 == 0)

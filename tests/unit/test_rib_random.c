@@ -219,7 +219,7 @@ static struct in6_addr random_prefix(unsigned family, unsigned len)
 	a.s6_addr32[3] = htonl((uint32_t)random() & 0x80808181u);
 	for (unsigned i = 0; i < 128; i++)
 		if (i >= bits)
-			a.s6_addr[i / 8] &= (uint8_t)~(0x80 >> (i % 8));
+			a.s6_addr[i / 8] &= (uint8_t) ~(0x80 >> (i % 8));
 	return a;
 }
 

@@ -153,9 +153,9 @@ static void impossible_addresses_are_refused_without_a_word(void **state)
 
 		assert_int_equal(p->verdict, PACKET_DROP);
 		assert_string_equal(
-			p->reason >= DROP_ENGINE_COUNT
-				? router.ops->drop_reasons[p->reason - DROP_ENGINE_COUNT]
-				: drops_name(p->reason),
+			p->reason >= DROP_ENGINE_COUNT ?
+				router.ops->drop_reasons[p->reason - DROP_ENGINE_COUNT] :
+				drops_name(p->reason),
 			r->reason ? r->reason : drops_name(r->engine));
 		assert_int_equal(s->n_sent, 0);
 		teardown(s);
@@ -373,9 +373,9 @@ static void other_options_are_carried(void **state)
 				    carried[i].options_len);
 		s->n_sent = 0; /* the upper layer's checksum is behind them */
 		if (i < 4)
-			assert_int_equal(
-				support_checksum(packet_l3(p), header + carried[i].options_len, 0),
-				0);
+			assert_int_equal(support_checksum(packet_l3(p),
+							  header + carried[i].options_len, 0),
+					 0);
 		teardown(s);
 	}
 	(void)state;

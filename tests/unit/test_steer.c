@@ -24,7 +24,7 @@
 #include "steer_program.h"
 #include "xdp/steer.h"
 
-#define ROOM 128 /* of a sample; what its headers leave is zero */
+#define ROOM 128    /* of a sample; what its headers leave is zero */
 #define SHORTEST 14 /* the kernel runs XDP on nothing shorter than an Ethernet header */
 
 #ifndef AF_XDP
@@ -124,8 +124,8 @@ static void counters(uint64_t sums[STEER_COUNTERS])
 	uint64_t *values = calloc((size_t)cpus, sizeof(*values));
 
 	for (uint32_t i = 0; i < STEER_COUNTERS; i++) {
-		assert_int_equal(bpf_map_lookup_elem(
-					 bpf_map__fd(program->maps.visor_counters), &i, values),
+		assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(program->maps.visor_counters), &i,
+						     values),
 				 0);
 		sums[i] = 0;
 		for (int cpu = 0; cpu < cpus; cpu++)
@@ -205,32 +205,42 @@ static const struct sample samples[] = {
 	{ "IPv6 below link-local", SOCKET, .type = IP6, .to = "fe7f::1", .next = 6 },
 	{ "IPv6 unique local", SOCKET, .type = IP6, .to = "fd00::1", .next = 6 },
 	{ "IPv6 loopback, a martian", SOCKET, .type = IP6, .to = "::1", .next = 6 },
-	{ "IPv6 mapped own IPv4 address", SOCKET, .type = IP6, .to = "::ffff:192.0.2.1", .next = 6 },
+	{ "IPv6 mapped own IPv4 address", SOCKET, .type = IP6, .to = "::ffff:192.0.2.1",
+	  .next = 6 },
 	{ "IPv6, Ethernet multicast", OTHER, .type = IP6, .to = FAR6, .next = 17, .mac = 0x33 },
 
-	{ "ND router solicitation", OTHER, .type = IP6, .to = FAR6, .next = 58, .icmp = 133, .hop_limit = 255 },
-	{ "ND router advertisement", OTHER, .type = IP6, .to = FAR6, .next = 58, .icmp = 134, .hop_limit = 255 },
-	{ "ND solicitation", OTHER, .type = IP6, .to = FAR6, .next = 58, .icmp = 135, .hop_limit = 255 },
-	{ "ND advertisement", OTHER, .type = IP6, .to = FAR6, .next = 58, .icmp = 136, .hop_limit = 255 },
-	{ "ND redirect", OTHER, .type = IP6, .to = FAR6, .next = 58, .icmp = 137, .hop_limit = 255 },
-	{ "ND that was forwarded", SOCKET, .type = IP6, .to = FAR6, .next = 58, .icmp = 135, .hop_limit = 254 },
-	{ "ICMPv6 138 is not ND", SOCKET, .type = IP6, .to = FAR6, .next = 58, .icmp = 138, .hop_limit = 255 },
+	{ "ND router solicitation", OTHER, .type = IP6, .to = FAR6, .next = 58, .icmp = 133,
+	  .hop_limit = 255 },
+	{ "ND router advertisement", OTHER, .type = IP6, .to = FAR6, .next = 58, .icmp = 134,
+	  .hop_limit = 255 },
+	{ "ND solicitation", OTHER, .type = IP6, .to = FAR6, .next = 58, .icmp = 135,
+	  .hop_limit = 255 },
+	{ "ND advertisement", OTHER, .type = IP6, .to = FAR6, .next = 58, .icmp = 136,
+	  .hop_limit = 255 },
+	{ "ND redirect", OTHER, .type = IP6, .to = FAR6, .next = 58, .icmp = 137,
+	  .hop_limit = 255 },
+	{ "ND that was forwarded", SOCKET, .type = IP6, .to = FAR6, .next = 58, .icmp = 135,
+	  .hop_limit = 254 },
+	{ "ICMPv6 138 is not ND", SOCKET, .type = IP6, .to = FAR6, .next = 58, .icmp = 138,
+	  .hop_limit = 255 },
 	{ "UDP with ND's first byte", SOCKET, .type = IP6, .to = FAR6, .next = 17, .icmp = 135,
 	  .hop_limit = 255 },
 	{ "MLD query", OTHER, .type = IP6, .to = FAR6, .next = 58, .icmp = 130, .hop_limit = 1,
 	  .hop_by_hop = 8 },
 	{ "MLD report", OTHER, .type = IP6, .to = FAR6, .next = 58, .icmp = 131, .hop_limit = 1,
 	  .hop_by_hop = 8 },
-	{ "MLD done", OTHER, .type = IP6, .to = FAR6, .next = 58, .icmp = 132, .hop_limit = 1, .hop_by_hop = 8 },
+	{ "MLD done", OTHER, .type = IP6, .to = FAR6, .next = 58, .icmp = 132, .hop_limit = 1,
+	  .hop_by_hop = 8 },
 	{ "MLDv2 report", OTHER, .type = IP6, .to = FAR6, .next = 58, .icmp = 143, .hop_limit = 1,
 	  .hop_by_hop = 8 },
-	{ "MLDv2 report, 16 bytes of options", OTHER, .type = IP6, .to = FAR6, .next = 58, .icmp = 143,
-	  .hop_limit = 1, .hop_by_hop = 16 },
-	{ "MLD without options", OTHER, .type = IP6, .to = FAR6, .next = 58, .icmp = 130, .hop_limit = 1 },
-	{ "MLD in transit", SOCKET, .type = IP6, .to = FAR6, .next = 58, .icmp = 130, .hop_limit = 2,
-	  .hop_by_hop = 8 },
-	{ "MLD behind options beyond the packet", SOCKET, .type = IP6, .to = FAR6, .next = 58, .icmp = 130,
-	  .hop_limit = 1, .hop_by_hop = 80 },
+	{ "MLDv2 report, 16 bytes of options", OTHER, .type = IP6, .to = FAR6, .next = 58,
+	  .icmp = 143, .hop_limit = 1, .hop_by_hop = 16 },
+	{ "MLD without options", OTHER, .type = IP6, .to = FAR6, .next = 58, .icmp = 130,
+	  .hop_limit = 1 },
+	{ "MLD in transit", SOCKET, .type = IP6, .to = FAR6, .next = 58, .icmp = 130,
+	  .hop_limit = 2, .hop_by_hop = 8 },
+	{ "MLD behind options beyond the packet", SOCKET, .type = IP6, .to = FAR6, .next = 58,
+	  .icmp = 130, .hop_limit = 1, .hop_by_hop = 80 },
 	{ "echo request in transit", SOCKET, .type = IP6, .to = FAR6, .next = 58, .icmp = 128 },
 
 	{ "ARP, unicast", OTHER, .type = 0x0806 },
@@ -245,7 +255,8 @@ static const struct sample samples[] = {
 	{ "802.1Q, ARP", OTHER, .type = 0x0806, .tags = { Q } },
 	{ "802.1ad alone, IPv4", SOCKET, .type = IP4, .to = FAR4, .tags = { AD } },
 	{ "QinQ, IPv4 in transit", SOCKET, .type = IP4, .to = FAR4, .tags = { AD, Q } },
-	{ "QinQ, IPv6 to an own address", LOCAL, .type = IP6, .to = OWN6, .tags = { AD, Q }, .next = 6 },
+	{ "QinQ, IPv6 to an own address", LOCAL, .type = IP6, .to = OWN6, .tags = { AD, Q },
+	  .next = 6 },
 	{ "QinQ with two 8100, IPv4", SOCKET, .type = IP4, .to = FAR4, .tags = { Q, Q } },
 	{ "QinQ, ARP", OTHER, .type = 0x0806, .tags = { AD, Q } },
 	{ "three tags", OTHER, .type = IP4, .to = FAR4, .tags = { AD, Q, Q } },
@@ -307,9 +318,7 @@ static void every_truncation_is_read_no_further_than_it_is(void **state)
 
 static void fallback_set(uint32_t action)
 {
-	struct steer_config config = {
-		.magic = STEER_MAGIC, .abi = STEER_ABI, .fallback = action
-	};
+	struct steer_config config = { .magic = STEER_MAGIC, .abi = STEER_ABI, .fallback = action };
 	uint32_t zero = 0;
 
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(program->maps.visor_config), &zero,

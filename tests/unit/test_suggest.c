@@ -14,10 +14,10 @@ static const char *const words[] = { "the", "ports", "routes", "workers", "neigh
 
 static void one_mistake_of_any_kind_is_understood(void **state)
 {
-	assert_string_equal(suggest_word("port", words), "ports");	  /* left out */
-	assert_string_equal(suggest_word("pports", words), "ports");	  /* added */
-	assert_string_equal(suggest_word("parts", words), "ports");	  /* changed */
-	assert_string_equal(suggest_word("teh", words), "the");		  /* swapped */
+	assert_string_equal(suggest_word("port", words), "ports");   /* left out */
+	assert_string_equal(suggest_word("pports", words), "ports"); /* added */
+	assert_string_equal(suggest_word("parts", words), "ports");  /* changed */
+	assert_string_equal(suggest_word("teh", words), "the");	     /* swapped */
 	assert_string_equal(suggest_word("hte", words), "the");
 	assert_string_equal(suggest_word("neighbors", words), "neighbours");
 }
@@ -43,9 +43,11 @@ static void what_resembles_nothing_has_no_suggestion(void **state)
 
 static void the_nearest_wins(void **state)
 {
-	assert_string_equal(suggest_word("routs", (const char *const[]){ "roots", "rout", "routs", NULL }),
+	assert_string_equal(suggest_word("routs",
+					 (const char *const[]){ "roots", "rout", "routs", NULL }),
 			    "routs");
-	assert_string_equal(suggest_word("porst", (const char *const[]){ "post", "ports", NULL }), "post");
+	assert_string_equal(suggest_word("porst", (const char *const[]){ "post", "ports", NULL }),
+			    "post");
 }
 
 int main(void)
