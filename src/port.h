@@ -20,7 +20,7 @@
 #include "rib.h"
 #include "steer.h"
 
-#define PORT_QUEUES_MAX 64
+#define PORT_QUEUES_MAX 256 /* as many as the steering program has room for */
 
 enum port_state { PORT_ABSENT, PORT_DOWN, PORT_UP, PORT_FAILED };
 
