@@ -114,7 +114,9 @@ topo_end() {
 		}
 	fi
 	# What runs in the namespaces is ours alone; it goes first, by pid.
-	for name in $(cd /run/netns && ls | grep "^$ns_prefix"); do
+	for name in /run/netns/"$ns_prefix"*; do
+		[ -e "$name" ] || continue
+		name=${name##*/}
 		for pid in $(ip netns pids "$name" 2>/dev/null); do
 			kill -KILL "$pid" 2>/dev/null
 		done
@@ -123,7 +125,9 @@ topo_end() {
 		kill -KILL "$pid" 2>/dev/null
 	done
 	wait 2>/dev/null
-	for name in $(cd /run/netns && ls | grep "^$ns_prefix"); do
+	for name in /run/netns/"$ns_prefix"*; do
+		[ -e "$name" ] || continue
+		name=${name##*/}
 		ip netns del "$name"
 	done
 	umount "$tmp/bpf" 2>/dev/null
