@@ -12,17 +12,10 @@
 #include <urcu-qsbr.h>
 
 #include "device.h"
+#include "clock.h"
 #include "log.h"
 
 #define SPARE_FRAMES (4 * 2048) /* one more queue with rings of the default size */
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
 
 /* --- sizes --- */
 
@@ -385,7 +378,7 @@ static void on_questions(evutil_socket_t fd, short what, void *arg)
 static void on_second(evutil_socket_t fd, short what, void *arg)
 {
 	struct engine *engine = arg;
-	uint64_t now = now_ns();
+	uint64_t now = clock_now_ns();
 
 	for (unsigned i = 0; i < PORT_MAX; i++)
 		if (engine->port[i] && engine->synced)
@@ -501,7 +494,7 @@ int engine_start(struct engine **result, const char *config_path, struct config 
 	engine->config_path = config_path;
 	engine->config = config;
 	engine->base = base;
-	engine->started_ns = now_ns();
+	engine->started_ns = clock_now_ns();
 	err = start_control(engine); /* first: is another visord here already? */
 	if (!err)
 		err = start_pipeline(engine);

@@ -12,19 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "conf_impl.h"
 #include "version.h"
 
 #define ROUTES_SHOWN 1000 /* of show routes, where no limit is given */
 #define READ(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
 
 static json_t *number(uint64_t value)
 {
@@ -69,7 +62,7 @@ static json_t *worker_show(const struct engine *engine, const struct worker *wor
 	const struct worker_stats *s = &worker->stats;
 	const struct datapath_counters *c = worker->dp.counters;
 	uint64_t bursts = READ(s->bursts), packets = READ(s->packets);
-	uint64_t age = now_ns() - engine->started_ns;
+	uint64_t age = clock_now_ns() - engine->started_ns;
 	json_t *out = json_object();
 
 	json_object_set_new(out, "worker", json_integer(worker->dp.index));
@@ -276,9 +269,9 @@ static json_t *show_status(void *arg, const json_t *args, char **error, json_t *
 	}
 	return json_pack("{s:s,s:i,s:I,s:s,s:i,s:i,s:i,s:b,s:I,s:I,s:o,s:o,s:o}", "version",
 			 VISOR_VERSION, "pid", (int)getpid(), "uptime_s",
-			 (json_int_t)((now_ns() - engine->started_ns) / 1000000000ull), "config",
-			 engine->config_path, "ports", (int)ports, "ports_up", (int)up, "workers",
-			 (int)engine->workers->n, "synced", engine->synced, "reloads",
+			 (json_int_t)((clock_now_ns() - engine->started_ns) / 1000000000ull),
+			 "config", engine->config_path, "ports", (int)ports, "ports_up", (int)up,
+			 "workers", (int)engine->workers->n, "synced", engine->synced, "reloads",
 			 (json_int_t)engine->reloads, "reloads_refused",
 			 (json_int_t)engine->reloads_refused, "routing", rib_summary(engine->rib),
 			 "netlink", mirror_show(engine->mirror), "control",

@@ -24,6 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 #define LINE_MAX_BYTES 2048 /* below PIPE_BUF: one write is one line */
 #define ROOM_WAIT_MS 50
 
@@ -130,17 +132,9 @@ void log_event(enum log_level level, const char *format, ...)
 	errno = saved;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 bool log_allowed(struct log_limit *limit, unsigned burst, unsigned interval_s)
 {
-	uint64_t now = now_ns();
+	uint64_t now = clock_now_ns();
 
 	if (!limit->sent || now - limit->window_start_ns >= interval_s * 1000000000ull) {
 		unsigned suppressed = limit->suppressed;

@@ -32,6 +32,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "mirror_apply.h"
 #include "mirror_backlog.h"
 #include "mirror_socket.h"
@@ -88,14 +89,6 @@ struct mirror {
 	char part[DUMP_PART_MAX] __attribute__((aligned(8)));
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
-
 static void soon(struct mirror *mirror)
 {
 	static const struct timeval at_once = { 0, 0 };
@@ -108,7 +101,7 @@ static void soon(struct mirror *mirror)
 /* Sooner or later, depending on how long ago the last one was. */
 static void resync_schedule(struct mirror *mirror, enum cause cause)
 {
-	uint64_t quiet_ms = (now_ns() - mirror->end_ns) / 1000000;
+	uint64_t quiet_ms = (clock_now_ns() - mirror->end_ns) / 1000000;
 	struct timeval wait;
 
 	if (evtimer_pending(mirror->resync, NULL))
@@ -224,7 +217,7 @@ static void dump_end(struct mirror *mirror, int err)
 	mirror->dumping = false;
 	event_del(mirror->answer);
 	event_add(mirror->answer, NULL);
-	mirror->end_ns = now_ns();
+	mirror->end_ns = clock_now_ns();
 	mirror->dump_ns = mirror->end_ns - mirror->begin_ns;
 	if (err)
 		log_warning("netlink: dump: %s", strerror(-err));
@@ -270,7 +263,7 @@ static void dump_begin(struct mirror *mirror)
 	if (mirror->replaying)
 		replay_end(mirror); /* its synced() must not be left out */
 	mirror->dumping = true;
-	mirror->begin_ns = now_ns();
+	mirror->begin_ns = clock_now_ns();
 	drain(mirror, UINT32_MAX);
 	mirror->lost = mirror->disturbed = false;
 	mirror->step = mirror->tries = 0;

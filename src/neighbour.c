@@ -16,6 +16,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "mix.h"
 #include "rib_internal.h"
 
@@ -28,11 +29,8 @@
 
 uint64_t rib_now(struct rib *rib)
 {
-	struct timespec ts;
-	uint64_t now;
+	uint64_t now = clock_now_ns();
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	now = (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
 	return now > rib->now_ns ? now : rib->now_ns;
 }
 

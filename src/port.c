@@ -12,22 +12,14 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "clock.h"
 #include "log.h"
 
-#define SECOND_NS 1000000000ull
 #define BACKOFF_MAX_NS (30 * SECOND_NS)
 #define READ(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
 #define L2_OVERHEAD 22 /* Ethernet header and two tags */
 
 const char *const port_state_names[] = { "absent", "down", "up", "failed", NULL };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_nsec;
-}
 
 int port_new(struct port **result, const struct port_config *config, uint16_t id,
 	     struct port_env *env)
@@ -113,7 +105,7 @@ static void close_queues(struct port *port)
 		queue[i]->group_next = env->lingering;
 		env->lingering = queue[i];
 	}
-	env->linger_until_ns = now_ns() + QUEUE_LINGER_MS * 1000000ull;
+	env->linger_until_ns = clock_now_ns() + QUEUE_LINGER_MS * 1000000ull;
 	env->frames_promised -= port->frames;
 	port->frames = 0;
 }
@@ -316,7 +308,7 @@ static void open_failed(struct port *port, int err)
 	port->backoff_ns = port->backoff_ns ? port->backoff_ns * 2 : SECOND_NS;
 	if (port->backoff_ns > BACKOFF_MAX_NS)
 		port->backoff_ns = BACKOFF_MAX_NS;
-	port->retry_ns = now_ns() + port->backoff_ns;
+	port->retry_ns = clock_now_ns() + port->backoff_ns;
 	if (port->state != PORT_FAILED)
 		log_error("port %s: %s", port->name, port->reason);
 	port->state = PORT_FAILED;
@@ -408,7 +400,7 @@ void port_link(struct port *port, const struct rib_link *link, bool present)
 		return;
 	}
 	if (!port->n_queues) {
-		if (port->state != PORT_FAILED || now_ns() >= port->retry_ns)
+		if (port->state != PORT_FAILED || clock_now_ns() >= port->retry_ns)
 			open_port(port);
 		return;
 	}

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <urcu-qsbr.h>
 
+#include "clock.h"
 #include "neighbour_wait.h"
 
 #define HANDOVER_RING_MAX 4096 /* 256 KiB, for each pair of workers */
@@ -18,19 +19,6 @@
 #define QUESTION_RING 512
 #define SLEEP_MAX_NS 1000000000ull
 #define POLL_FDS_MAX 257
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
-
-static void add(uint64_t *counter, uint64_t by)
-{
-	__atomic_store_n(counter, *counter + by, __ATOMIC_RELAXED);
-}
 
 /* --- the thread --- */
 
@@ -96,19 +84,19 @@ static void worker_sleep(struct worker *worker, const struct worker_set *set)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	/* after the announcement: a change of the FIB is seen here, or its kick finds us asleep */
 	due = neighbour_wait_next_ns(&worker->dp);
-	now = now_ns();
+	now = clock_now_ns();
 	wait = due > now ? due - now : 0;
 	wait = wait < SLEEP_MAX_NS ? wait : SLEEP_MAX_NS;
 	if (!worker_has_work(worker, set)) {
 		struct timespec timeout = { .tv_sec = (time_t)(wait / 1000000000),
 					    .tv_nsec = (long)(wait % 1000000000) };
 
-		add(&worker->stats.sleeps, 1);
+		datapath_count(&worker->stats.sleeps, 1);
 		urcu_qsbr_thread_offline();
 		ready = ppoll(fds, n, &timeout, NULL);
 		urcu_qsbr_thread_online();
 		if (ready > 0)
-			add(&worker->stats.wakeups, 1);
+			datapath_count(&worker->stats.wakeups, 1);
 	}
 	__atomic_store_n(&worker->sleeping, 0, __ATOMIC_RELAXED);
 	if (ready > 0 && fds[0].revents && read(worker->event, &drained, sizeof(drained)) < 0)
@@ -126,25 +114,25 @@ static void worker_name(const struct worker *worker)
 static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
-	uint64_t idle_since = now_ns();
+	uint64_t idle_since = clock_now_ns();
 
 	worker_name(worker);
 	urcu_qsbr_register_thread();
 	while (!__atomic_load_n(&worker->all->stop, __ATOMIC_ACQUIRE)) {
-		uint64_t start = now_ns();
+		uint64_t start = clock_now_ns();
 		const struct worker_set *set;
 
 		worker_adopt_set(worker);
 		set = worker->set_in_use;
 		worker->dp.now_ns = start;
-		add(&worker->stats.rounds, 1);
+		datapath_count(&worker->stats.rounds, 1);
 		if (worker_round(worker, set)) {
-			idle_since = now_ns();
-			add(&worker->stats.busy_ns, idle_since - start);
+			idle_since = clock_now_ns();
+			datapath_count(&worker->stats.busy_ns, idle_since - start);
 		} else if (set->poll != POLL_BUSY && start - idle_since >= set->spin_ns) {
 			urcu_qsbr_quiescent_state();
 			worker_sleep(worker, set);
-			idle_since = now_ns();
+			idle_since = clock_now_ns();
 			continue;
 		}
 		urcu_qsbr_quiescent_state();
@@ -339,13 +327,13 @@ static int wait_seen(struct workers *workers, uint64_t generation)
 
 	for (unsigned i = 0; i < workers->n; i++) {
 		struct worker *worker = workers->worker[i];
-		uint64_t deadline = now_ns() + 10 * SLEEP_MAX_NS;
+		uint64_t deadline = clock_now_ns() + 10 * SLEEP_MAX_NS;
 
 		if (!worker->started)
 			continue;
 		worker_wake(worker);
 		while (__atomic_load_n(&worker->seen, __ATOMIC_ACQUIRE) < generation) {
-			if (now_ns() > deadline)
+			if (clock_now_ns() > deadline)
 				return -ETIMEDOUT;
 			nanosleep(&pause, NULL);
 		}

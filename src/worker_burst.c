@@ -19,11 +19,6 @@
 
 #define TAKE_OVER_MAX 256
 
-static void add(uint64_t *counter, uint64_t by)
-{
-	__atomic_store_n(counter, *counter + by, __ATOMIC_RELAXED);
-}
-
 void worker_wake(struct worker *worker)
 {
 	uint64_t one = 1;
@@ -50,7 +45,7 @@ static void free_frames(struct worker *worker, const struct packet *p)
 
 static void count_drop(struct datapath *dp, uint16_t reason)
 {
-	add(&dp->counters->drops[reason], 1);
+	datapath_count(&dp->counters->drops[reason], 1);
 }
 
 /* --- leaving --- */
@@ -61,7 +56,7 @@ static bool transmit(struct worker *worker, struct queue *queue, struct packet *
 		queue_flush(queue);
 		queue_complete(queue, worker->dp.frames);
 		if (!queue_transmit(queue, p)) {
-			add(&queue->counters.tx_full, 1);
+			datapath_count(&queue->counters.tx_full, 1);
 			packet_drop(p, DROP_TX_FULL);
 			return false;
 		}
@@ -78,7 +73,7 @@ static bool hand_over(struct worker *worker, uint16_t to, struct packet *p)
 		return false;
 	}
 	*slot = *p;
-	add(&worker->stats.handed_over, 1);
+	datapath_count(&worker->stats.handed_over, 1);
 	return true;
 }
 
@@ -100,9 +95,9 @@ static bool send_packet(struct worker *worker, const struct worker_set *set, str
 			packet_drop(p, DROP_PORT_GONE);
 		return false;
 	}
-	add(&worker->dp.counters->tx_packets, 1);
-	add(&iface->tx_packets, 1);
-	add(&iface->tx_bytes, p->len);
+	datapath_count(&worker->dp.counters->tx_packets, 1);
+	datapath_count(&iface->tx_packets, 1);
+	datapath_count(&iface->tx_bytes, p->len);
 	return true;
 }
 
@@ -148,7 +143,7 @@ struct packet *datapath_packet_new(struct datapath *dp, uint32_t room)
 	p->rx_ns = dp->now_ns;
 	p->iface = IFACE_NONE;
 	p->port = PORT_NONE;
-	add(&dp->counters->originated, 1);
+	datapath_count(&dp->counters->originated, 1);
 	return p;
 }
 
@@ -259,8 +254,8 @@ static uint16_t classify_interface(struct datapath *dp, struct packet *p)
 	iface = fib_interface(dp->fib, slot);
 	if (!iface)
 		return DROP_VLAN;
-	add(&dp->counters->iface[slot].rx_packets, 1);
-	add(&dp->counters->iface[slot].rx_bytes, p->len);
+	datapath_count(&dp->counters->iface[slot].rx_packets, 1);
+	datapath_count(&dp->counters->iface[slot].rx_bytes, p->len);
 	return iface->up ? DROP_NONE : DROP_INTERFACE_DOWN;
 }
 
@@ -279,9 +274,9 @@ unsigned worker_receive(struct worker *worker, struct queue *queue)
 
 	if (!n)
 		return 0;
-	add(&dp->counters->rx_packets, n);
-	add(&worker->stats.bursts, 1);
-	add(&worker->stats.packets, n);
+	datapath_count(&dp->counters->rx_packets, n);
+	datapath_count(&worker->stats.bursts, 1);
+	datapath_count(&worker->stats.packets, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = &worker->packets[i];
 		uint16_t reason = p->verdict == PACKET_DROP ? p->reason : parse_packet(p);
@@ -345,7 +340,7 @@ unsigned worker_take_over(struct worker *worker)
 		total += taken;
 	}
 	if (total)
-		add(&worker->stats.taken_over, total);
+		datapath_count(&worker->stats.taken_over, total);
 	return total;
 }
 
