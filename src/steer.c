@@ -23,6 +23,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/ethtool.h>
 #include <linux/if_link.h>
 #include <linux/sockios.h>
@@ -91,14 +92,14 @@ static bool config_has_frags(const struct steer_maps *maps)
 	       config.flags & STEER_FRAGS;
 }
 
-/* Remember a program as the port's own; takes the descriptor. */
+/* Remember a program as the port's own; takes the descriptor, or -1 and errno. */
 static int program_keep(struct steer *steer, int fd, bool dispatcher)
 {
 	struct bpf_prog_info info = { 0 };
 	__u32 size = sizeof(info);
 
 	if (fd < 0)
-		return fd;
+		return -errno;
 	if (bpf_obj_get_info_by_fd(fd, &info, &size)) {
 		close(fd);
 		return -errno;
@@ -131,47 +132,55 @@ static int place_plain(struct steer *steer, const struct steer_hook *hook)
 	}
 	err = fd < 0 ? fd : bpf_xdp_attach(steer->ifindex, fd, flags, &opts);
 	if (!err)
-		err = program_keep(steer, dup(fd), false);
+		err = program_keep(steer, fcntl(fd, F_DUPFD_CLOEXEC, 0), false);
 	if (old >= 0)
 		close(old);
 	steer_image_close(image);
 	return err;
 }
 
-static int program_attach_shared(struct xdp_program *program, const struct steer *steer)
+/* Attach through libxdp; the id of what runs now in `id`. */
+static int attach_shared(const struct steer *steer, struct steer_bpf *image, __u32 *id)
 {
 	enum xdp_attach_mode mode = steer->generic ? XDP_MODE_SKB : XDP_MODE_NATIVE;
-	int err = xdp_program__set_run_prio(program, RUN_PRIORITY);
+	struct xdp_program *program = xdp_program__from_bpf_obj(steer_image_object(image), "xdp");
+	struct bpf_prog_info info = { 0 };
+	__u32 size = sizeof(info);
+	int err = (int)libxdp_get_error(program);
 
+	if (err)
+		return err;
+	err = xdp_program__set_run_prio(program, RUN_PRIORITY);
 	if (!err)
 		err = xdp_program__set_xdp_frags_support(program, steer->frags);
-	return err ? err : xdp_program__attach(program, steer->ifindex, mode, 0);
+	if (!err)
+		err = xdp_program__attach(program, steer->ifindex, mode, 0);
+	if (!err && bpf_obj_get_info_by_fd(xdp_program__fd(program), &info, &size))
+		err = -errno;
+	*id = info.id;
+	xdp_program__close(program);
+	return err;
 }
 
 /* libxdp decides: a kernel that cannot do dispatchers gets the program plainly. */
 static int place_shared(struct steer *steer)
 {
-	struct xdp_program *program;
+	struct steer_hook hook = { 0 };
 	struct steer_bpf *image;
-	struct steer_hook hook;
+	__u32 id = 0;
 	int err;
 
+	steer_libxdp_begin();
 	err = steer_image_open(&image, &steer->maps, steer->frags);
-	if (err)
-		return err;
-	program = xdp_program__from_bpf_obj(steer_image_object(image), "xdp");
-	err = libxdp_get_error(program);
-	if (err) {
+	if (!err) {
+		err = attach_shared(steer, image, &id);
 		steer_image_close(image);
-		return err;
 	}
-	err = program_attach_shared(program, steer);
+	steer_libxdp_end();
 	if (!err)
 		err = steer_hook_query(steer->ifindex, &hook);
 	if (!err)
-		err = program_keep(steer, dup(xdp_program__fd(program)), hook.dispatcher);
-	xdp_program__close(program);
-	steer_image_close(image);
+		err = program_keep(steer, bpf_prog_get_fd_by_id(id), hook.dispatcher);
 	return err;
 }
 
@@ -408,12 +417,16 @@ int steer_set_fallback(struct steer *steer, enum port_fallback fallback)
 	return err;
 }
 
+static bool hook_runs(const struct steer_hook *hook, __u32 program_id)
+{
+	return hook->program_id == program_id || hook->second_id == program_id;
+}
+
 bool steer_attached(const struct steer *steer)
 {
 	struct steer_hook hook;
 
-	return !steer_hook_query(steer->ifindex, &hook) &&
-	       (hook.program_id == steer->program_id || hook.second_id == steer->program_id);
+	return !steer_hook_query(steer->ifindex, &hook) && hook_runs(&hook, steer->program_id);
 }
 
 const char *steer_describe(const struct steer *steer)
@@ -469,16 +482,17 @@ static void detach(struct steer *steer, const struct steer_hook *hook)
 void steer_close(struct steer *steer)
 {
 	struct steer_hook hook;
+	bool running;
 	int err;
 
 	if (!steer)
 		return;
 	err = steer_hook_query(steer->ifindex, &hook);
-	if (err == -ENODEV)
-		steer_pins_release(steer->ifindex, steer->program_id);
-	else if (!err && steer->fallback == FALLBACK_KERNEL &&
-		 (hook.program_id == steer->program_id || hook.second_id == steer->program_id))
+	running = !err && hook_runs(&hook, steer->program_id);
+	if (running && steer->fallback == FALLBACK_KERNEL)
 		detach(steer, &hook);
+	else if (!running && (!err || err == -ENODEV))
+		steer_pins_release(steer->ifindex, steer->program_id);
 	steer_free(steer);
 }
 

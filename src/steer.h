@@ -46,7 +46,8 @@ int steer_attach(struct steer **steer, const struct steer_options *options,
 int steer_socket_set(struct steer *steer, unsigned queue, int fd);
 int steer_socket_clear(struct steer *steer, unsigned queue);
 int steer_set_fallback(struct steer *steer, enum port_fallback fallback);
-/* Is our program still on the device (nobody detached or replaced it)? */
+/* Is our program still on the device (nobody detached or replaced it)? It costs a dump of the
+ * links: once a second, or when netlink tells of a change. */
 bool steer_attached(const struct steer *steer);
 /* "native, dispatcher", "native, plain", "generic, plain" */
 const char *steer_describe(const struct steer *steer);

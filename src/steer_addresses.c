@@ -44,7 +44,7 @@ struct replica {
 
 struct steer_addresses {
 	struct replica own;
-	TAILQ_HEAD(, replica) joined;
+	TAILQ_HEAD(replicas, replica) joined;
 	bool swept;
 };
 

@@ -10,10 +10,13 @@
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <glob.h>
 #include <linux/if_link.h>
 #include <linux/magic.h>
+#include <net/if.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,10 +69,9 @@ static void hook_note_link(struct steer_hook *hook, __u32 link_id)
 		hook->second_id = link.prog_id;
 }
 
-int steer_hook_query(int ifindex, struct steer_hook *hook)
+static int hook_read(int ifindex, struct steer_hook *hook)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
-	struct bpf_prog_info info;
 	int err = bpf_xdp_query(ifindex, 0, &query);
 
 	memset(hook, 0, sizeof(*hook));
@@ -78,21 +80,94 @@ int steer_hook_query(int ifindex, struct steer_hook *hook)
 	hook->attached_id = query.hw_prog_id  ? query.hw_prog_id :
 			    query.drv_prog_id ? query.drv_prog_id :
 						query.skb_prog_id;
-	if (!hook->attached_id)
-		return 0;
-	hook->generic = hook->attached_id == query.skb_prog_id;
-	err = steer_program_info(hook->attached_id, &info, NULL, 0);
+	hook->generic = hook->attached_id && hook->attached_id == query.skb_prog_id;
+	return 0;
+}
+
+static int hook_identify(struct steer_hook *hook)
+{
+	struct bpf_prog_info info;
+	int err = steer_program_info(hook->attached_id, &info, NULL, 0);
+
 	if (err)
 		return err;
 	snprintf(hook->name, sizeof(hook->name), "%s", info.name);
-	if (strcmp(hook->name, STEER_PROGRAM) == 0) {
+	if (strcmp(hook->name, STEER_PROGRAM) == 0)
 		hook->program_id = hook->attached_id;
-	} else if (strcmp(hook->name, DISPATCHER_NAME) == 0) {
+	else if (strcmp(hook->name, DISPATCHER_NAME) == 0)
 		hook->dispatcher = true;
-		for (__u32 id = 0; !bpf_link_get_next_id(id, &id);)
-			hook_note_link(hook, id);
-	}
+	for (__u32 id = 0; hook->dispatcher && !bpf_link_get_next_id(id, &id);)
+		hook_note_link(hook, id);
 	return 0;
+}
+
+/* Another process may exchange the dispatcher while its links are read: then once more. */
+int steer_hook_query(int ifindex, struct steer_hook *hook)
+{
+	char name[IF_NAMESIZE];
+	struct steer_hook again;
+	int err;
+
+	/* libbpf may say of a device that is gone that nothing is attached to it. */
+	if (!if_indextoname((unsigned)ifindex, name))
+		return errno == ENXIO ? -ENODEV : -errno;
+	for (int tries = 0; tries < 5; tries++) {
+		err = hook_read(ifindex, hook);
+		if (err || !hook->attached_id)
+			return err;
+		err = hook_identify(hook);
+		if (!err && (!hook->dispatcher || hook->program_id))
+			return 0;
+		if (!hook_read(ifindex, &again) && again.attached_id == hook->attached_id)
+			return err;
+	}
+	return -EAGAIN;
+}
+
+#define DESCRIPTORS_MAX 65536
+
+static uint64_t descriptors_before[DESCRIPTORS_MAX / 64];
+
+/* Call `each` for every descriptor of a BPF program; no other thread of the daemon opens any. */
+static void each_program_descriptor(void (*each)(int fd))
+{
+	DIR *folder = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	char target[32];
+	ssize_t n;
+
+	while (folder && (entry = readdir(folder))) {
+		int fd = atoi(entry->d_name);
+
+		n = readlinkat(dirfd(folder), entry->d_name, target, sizeof(target) - 1);
+		target[n < 0 ? 0 : n] = '\0';
+		if (strcmp(target, "anon_inode:bpf-prog") == 0 && fd < DESCRIPTORS_MAX)
+			each(fd);
+	}
+	if (folder)
+		closedir(folder);
+}
+
+static void descriptor_note(int fd)
+{
+	descriptors_before[fd / 64] |= 1ull << (fd % 64);
+}
+
+static void descriptor_close_new(int fd)
+{
+	if (!(descriptors_before[fd / 64] >> (fd % 64) & 1))
+		close(fd);
+}
+
+void steer_libxdp_begin(void)
+{
+	memset(descriptors_before, 0, sizeof(descriptors_before));
+	each_program_descriptor(descriptor_note);
+}
+
+void steer_libxdp_end(void)
+{
+	each_program_descriptor(descriptor_close_new);
 }
 
 static int remove_plain(int ifindex, const struct steer_hook *hook)
@@ -118,14 +193,17 @@ static int remove_from_dispatcher(int ifindex, const struct steer_hook *hook, __
 
 	if (!steer_bpffs_present())
 		return -EOPNOTSUPP;
+	steer_libxdp_begin();
 	all = xdp_multiprog__get_from_ifindex(ifindex);
-	if (libxdp_get_error(all))
-		return -EOPNOTSUPP;
-	do
-		program = xdp_multiprog__next_prog(program, all);
-	while (program && xdp_program__id(program) != program_id);
-	err = program ? xdp_program__detach(program, ifindex, mode, 0) : -EOPNOTSUPP;
-	xdp_multiprog__close(all);
+	err = libxdp_get_error(all) ? -EOPNOTSUPP : 0;
+	if (!err) {
+		do
+			program = xdp_multiprog__next_prog(program, all);
+		while (program && xdp_program__id(program) != program_id);
+		err = program ? xdp_program__detach(program, ifindex, mode, 0) : -EOPNOTSUPP;
+		xdp_multiprog__close(all);
+	}
+	steer_libxdp_end();
 	return err;
 }
 

@@ -110,9 +110,12 @@ void steer_maps_close(struct steer_maps *maps)
 
 static int map_create(const struct bpf_map *map)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = bpf_map__map_flags(map));
-	int fd = bpf_map_create(bpf_map__type(map), bpf_map__name(map), bpf_map__key_size(map),
-				bpf_map__value_size(map), bpf_map__max_entries(map), &opts);
+	LIBBPF_OPTS(bpf_map_create_opts, opts);
+	int fd;
+
+	opts.map_flags = bpf_map__map_flags(map);
+	fd = bpf_map_create(bpf_map__type(map), bpf_map__name(map), bpf_map__key_size(map),
+			    bpf_map__value_size(map), bpf_map__max_entries(map), &opts);
 
 	return fd < 0 ? -errno : fd;
 }

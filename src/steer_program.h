@@ -59,16 +59,23 @@ struct steer_hook {
 	char name[16];	   /* of `attached_id` */
 };
 
+/* -ENODEV: no such device (any more). */
 int steer_hook_query(int ifindex, struct steer_hook *hook);
 /* Take one program off a device, and nothing else. -EOPNOTSUPP: it is in a dispatcher, and without
  * its bpffs libxdp cannot take it out. */
 int steer_hook_remove(int ifindex, const struct steer_hook *hook, __u32 program_id);
-/* A device has left with our program in its dispatcher: let go of the program's pins, which
- * would keep it loaded for ever. */
+/* Our program's dispatcher was taken off the device, or the device has gone: let go of the
+ * program's pins, which would keep it loaded for ever. */
 void steer_pins_release(int ifindex, __u32 program_id);
 
 /* Is there a bpffs where libxdp looks for one? */
 bool steer_bpffs_present(void);
+
+/* libxdp 1.3 loses descriptors of programs when it rebuilds or reads a dispatcher, and each keeps a
+ * program loaded. Between begin and end the process opens no program that it wants to keep; what
+ * has appeared is closed. */
+void steer_libxdp_begin(void);
+void steer_libxdp_end(void);
 
 /* Send what libbpf and libxdp print to the debug log. */
 void steer_print_init(void);

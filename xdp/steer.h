@@ -19,7 +19,7 @@
 #define STEER_ABI 1u
 
 /* One slot per RX queue. The largest NICs in use offer 128 to 256 combined channels; a slot costs
- * eight bytes, so there is no reason to be tighter, and a queue beyond the map takes the fallback. */
+ * eight bytes, so there is no reason to be tighter; a queue beyond the map takes the fallback. */
 #define STEER_QUEUES_MAX 256
 
 /* Own addresses of each family, directed broadcasts included: a VLAN interface has about three, so
@@ -54,8 +54,8 @@ struct steer_config {
 
 #define STEER_FRAGS 1u /* loaded with BPF_F_XDP_HAS_FRAGS; nothing else tells a later process */
 
-/* Indices into the map visor_counters, a __u64 per CPU. Redirected packets are not counted here: the
- * sockets count them, and the hot path stays free of it. */
+/* Indices into the map visor_counters, a __u64 per CPU. Redirected packets are not counted here:
+ * the sockets count them, and the hot path stays free of it. */
 enum steer_counter {
 	STEER_COUNT_LOCAL,    /* to the kernel: for an address of this host */
 	STEER_COUNT_OTHER,    /* to the kernel: not IP, ND, MLD, multicast, broadcast, link-local */

@@ -161,15 +161,18 @@ static int drive(struct steer_addresses *addresses)
 	steer_addresses_sweep(addresses);
 	puts("ready");
 	while (!ended) {
+		bool toggle = toggled;
+
 		usleep(20000);
-		if (toggled)
+		if (toggle) {
+			toggled = 0;
 			options.fallback = !options.fallback;
+		}
 		for (unsigned i = 0; i < n_ports; i++) {
-			if (toggled)
+			if (toggle)
 				steer_set_fallback(ports[i].steer, options.fallback);
 			port_watch(&ports[i]);
 		}
-		toggled = 0;
 	}
 	return 0;
 }
