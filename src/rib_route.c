@@ -398,10 +398,10 @@ static uint32_t victim_of(const struct rib *rib, const struct route_table *t, ui
 	for (uint32_t i = first; i; i = route_table_next(t, i)) {
 		const struct route *r = route_table_at(t, i);
 
-		if (!same_identity(attr_of(rib, r), attr))
+		if (!same_identity(attr_of(rib, r), attr) || route_gone(rib, r))
 			continue;
 		if (rib->resyncing && how == RIB_ROUTE_ADD && attr->origin == ORIGIN_KERNEL &&
-		    is_seen(rib, r) && !route_gone(rib, r))
+		    is_seen(rib, r))
 			continue; /* the dump has had this one already */
 		if (!ipv6 || replaces6(rib->path[r->path], path))
 			return i;
