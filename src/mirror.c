@@ -10,9 +10,9 @@
  * harmless, with one exception: messages that imply what the kernel does not say (mirror_apply.h).
  * One of those among the events of a dump leads to another dump.
  *
- * A resync is needed where events were lost (ENOBUFS, and a datagram or a backlog too large), where
- * the kernel says that a dump was disturbed and repeating it did not help, and for the exception
- * above. It waits for a pause that doubles while resyncs follow each other, so that a storm does
+ * A resync is needed where events were lost (ENOBUFS), where the kernel says that a dump was
+ * disturbed and repeating it did not help, for the exception above, and where the kernel changes
+ * routes without saying so and nobody can know which. It waits for a pause that doubles while resyncs follow each other, so that a storm does
  * not keep the control thread dumping; until then events go on being applied.
  *
  * After ENOBUFS the kernel throws away everything until the listener's buffer is empty, and does
@@ -41,17 +41,34 @@
 #define DATAGRAM_MAX (64u << 10)   /* of an event: a link with everything that it can have */
 #define DUMP_PART_MAX (256u << 10) /* of a dump: the kernel makes them 32 KiB at most */
 #define BACKLOG_MAX (128u << 20)   /* beyond, events wait in the socket, and may be lost */
-#define DRAIN_SLICE 16384	   /* datagrams read in one turn */
-#define APPLY_SLICE 4096	   /* messages applied in one turn */
+#define DRAIN_SLICE 4096	   /* datagrams read in one turn */
+#define APPLY_SLICE 4096	   /* messages applied before others have their turn */
+#define APPLY_TURN 256		   /* ... and before the listener is looked at again */
 #define DUMP_TRIES 5
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 10000
 #define ANSWER_TIMEOUT_S 30
 
-enum cause { CAUSE_OVERRUN, CAUSE_INTERRUPTED, CAUSE_SILENT, CAUSE_FAILED, CAUSE_ASKED, CAUSES };
+enum cause {
+	CAUSE_OVERRUN,
+	CAUSE_INTERRUPTED,
+	CAUSE_REPLAY,
+	CAUSE_UNSAID,
+	CAUSE_FAILED,
+	CAUSE_ASKED,
+	CAUSES,
+};
 
-static const char *const cause_names[CAUSES] = { "overrun", "interrupted", "silent", "failed",
-						 "asked" };
+static const struct {
+	const char *name, *text;
+} causes[CAUSES] = {
+	[CAUSE_OVERRUN] = { "overrun", "events were lost" },
+	[CAUSE_INTERRUPTED] = { "interrupted", "it changed while it was read" },
+	[CAUSE_REPLAY] = { "replay", "links or addresses went during the last one" },
+	[CAUSE_UNSAID] = { "unsaid", "routes may have changed with a link's MTU" },
+	[CAUSE_FAILED] = { "failed", "the last one failed" },
+	[CAUSE_ASKED] = { "asked", "asked for" },
+};
 
 static const struct {
 	uint16_t type;
@@ -117,11 +134,7 @@ static void resync_schedule(struct mirror *mirror, enum cause cause)
 	wait.tv_usec = (suseconds_t)(mirror->pause_ms % 1000 * 1000);
 	event_add(mirror->resync, &wait);
 	if (log_allowed(&mirror->lost_limit, 3, 60))
-		log_info("netlink: full resync in %u ms: %s", mirror->pause_ms,
-			 cause == CAUSE_OVERRUN	    ? "events were lost" :
-			 cause == CAUSE_INTERRUPTED ? "routes changed while they were read" :
-			 cause == CAUSE_FAILED	    ? "the last one failed" :
-						      "links or addresses went during the last one");
+		log_info("netlink: full resync in %u ms: %s", mirror->pause_ms, causes[cause].text);
 }
 
 static void events_lost(struct mirror *mirror)
@@ -165,25 +178,51 @@ static void replay_end(struct mirror *mirror)
 		mirror->apply.callbacks.synced(mirror->apply.callbacks.arg);
 }
 
-/* Applies events, unless they have to wait for the end of a dump. */
-static void apply_slice(struct mirror *mirror)
+/* One event into the RIB; what it says about the need for a dump. */
+static void apply_event(struct mirror *mirror, const struct nlmsghdr *message)
 {
-	const struct nlmsghdr *message = NULL;
-	uint64_t bytes = mirror_backlog_bytes(&mirror->backlog);
+	unsigned unsaid = mirror_apply_message(&mirror->apply, message);
 
-	if (mirror->backlog_peak < bytes)
-		mirror->backlog_peak = bytes;
-	for (unsigned i = 0; i < APPLY_SLICE && !mirror->dumping; i++) {
+	if (unsaid & MIRROR_UNKNOWN)
+		resync_schedule(mirror, CAUSE_UNSAID);
+	else if ((unsaid & MIRROR_INFERRED) && mirror->replaying)
+		resync_schedule(mirror, CAUSE_REPLAY);
+}
+
+static bool replay_done(const struct mirror *mirror)
+{
+	return mirror->replaying && mirror->backlog.taken >= mirror->replay_until;
+}
+
+/* Applies some events, unless they have to wait for the end of a dump. */
+static void apply_some(struct mirror *mirror, unsigned max)
+{
+	const struct nlmsghdr *message;
+
+	while (max-- && !mirror->dumping && !replay_done(mirror)) {
 		message = mirror_backlog_take(&mirror->backlog);
 		if (!message)
 			break;
-		if (mirror_apply_message(&mirror->apply, message) && mirror->replaying)
-			resync_schedule(mirror, CAUSE_SILENT);
-		if (mirror->replaying && mirror->backlog.taken >= mirror->replay_until)
+		apply_event(mirror, message);
+	}
+}
+
+/* Reads much and applies little, in turns: it is reading that must not fall behind. */
+static void follow_slice(struct mirror *mirror)
+{
+	uint64_t bytes;
+
+	for (unsigned done = 0; done < APPLY_SLICE; done += APPLY_TURN) {
+		drain(mirror, DRAIN_SLICE);
+		bytes = mirror_backlog_bytes(&mirror->backlog);
+		if (mirror->backlog_peak < bytes)
+			mirror->backlog_peak = bytes;
+		apply_some(mirror, APPLY_TURN);
+		if (mirror->dumping || !bytes)
 			break;
 	}
 	rib_commit(mirror->apply.rib);
-	if (mirror->replaying && mirror->backlog.taken >= mirror->replay_until)
+	if (replay_done(mirror))
 		replay_end(mirror);
 	if (mirror_backlog_bytes(&mirror->backlog) && !mirror->dumping)
 		soon(mirror);
@@ -191,10 +230,7 @@ static void apply_slice(struct mirror *mirror)
 
 static void on_more(evutil_socket_t fd, short what, void *arg)
 {
-	struct mirror *mirror = arg;
-
-	drain(mirror, DRAIN_SLICE);
-	apply_slice(mirror);
+	follow_slice(arg);
 }
 
 /* --- dumps --- */
@@ -374,7 +410,7 @@ static int dump_now(struct mirror *mirror)
 		drain(mirror, DRAIN_SLICE);
 	}
 	while (mirror->replaying)
-		apply_slice(mirror);
+		follow_slice(mirror);
 	return 0;
 }
 
@@ -473,7 +509,7 @@ json_t *mirror_show(const struct mirror *mirror)
 		return out;
 	}
 	for (unsigned i = 0; i < CAUSES; i++)
-		json_object_set_new(resyncs, cause_names[i],
+		json_object_set_new(resyncs, causes[i].name,
 				    json_integer((json_int_t)mirror->resyncs[i]));
 	json_object_set_new(out, "datagrams", json_integer((json_int_t)mirror->datagrams));
 	json_object_set_new(out, "receive_buffer", json_integer(mirror->receive_buffer));

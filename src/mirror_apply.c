@@ -153,22 +153,22 @@ static bool link_same(const struct rib_link *a, const struct rib_link *b)
 	       a->parent == b->parent && a->vlan_id == b->vlan_id && a->vlan_proto == b->vlan_proto;
 }
 
-/* Remembers it; -EEXIST where nothing about it has changed. */
-static int link_remember(struct mirror_apply *apply, const struct rib_link *link)
+/* Remembers it; *old is what was known before, ifindex 0 for nothing. */
+static int link_remember(struct mirror_apply *apply, const struct rib_link *link,
+			 struct rib_link *old)
 {
 	struct known_link *known = link_known(apply, link->ifindex);
-	bool same = known && link_same(&known->link, link);
 
+	*old = known ? known->link : (struct rib_link){ 0 };
 	if (!known) {
 		known = calloc(1, sizeof(*known));
 		if (!known)
 			return -ENOMEM;
-		known->link.ifindex = link->ifindex;
 		htable_add(&apply->links, &known->by_index, mix64(0, (uint32_t)link->ifindex));
 	}
 	known->link = *link;
 	known->generation = apply->generation;
-	return same ? -EEXIST : 0;
+	return 0;
 }
 
 static void link_gone(struct mirror_apply *apply, int ifindex)
@@ -184,24 +184,28 @@ static void link_gone(struct mirror_apply *apply, int ifindex)
 	free(known);
 }
 
-static bool on_link(struct mirror_apply *apply, const struct nlmsghdr *message, bool present)
+static unsigned on_link(struct mirror_apply *apply, const struct nlmsghdr *message, bool present)
 {
 	struct mirror_link link;
+	struct rib_link old;
 	int err;
 
 	if (!taken(apply, mirror_parse_link(message, &link)))
-		return false;
+		return 0;
 	if (!present) {
 		link_gone(apply, link.link.ifindex);
-		return true;
+		return MIRROR_INFERRED;
 	}
-	err = link_remember(apply, &link.link);
-	if (err == -EEXIST && !apply->dumping)
-		return false;
-	applied(apply, MIRROR_LINK, true, rib_link_set(apply->rib, &link.link));
+	err = link_remember(apply, &link.link, &old);
+	if (!err && old.ifindex && link_same(&old, &link.link) && !apply->dumping)
+		return 0;
+	applied(apply, MIRROR_LINK, true, err ? err : rib_link_set(apply->rib, &link.link));
 	if (apply->callbacks.link)
 		apply->callbacks.link(apply->callbacks.arg, &link.link, true);
-	return !link.link.up || !link.link.running;
+	/* IPv6 routes with an MTU of their own may follow their device's */
+	if (apply->mtu6 && !apply->dumping && old.ifindex && old.mtu != link.link.mtu)
+		return MIRROR_UNKNOWN;
+	return !link.link.up || !link.link.running ? MIRROR_INFERRED : 0;
 }
 
 /* --- addresses --- */
@@ -268,20 +272,21 @@ static int address_del(struct mirror_apply *apply, const struct mirror_address *
 		       rib_address_del(apply->rib, &address->address);
 }
 
-static bool on_address(struct mirror_apply *apply, const struct nlmsghdr *message, bool present)
+static unsigned on_address(struct mirror_apply *apply, const struct nlmsghdr *message, bool present)
 {
 	struct mirror_address address;
 
 	if (!taken(apply, mirror_parse_address(message, &address)))
-		return false;
+		return 0;
 	applied(apply, MIRROR_ADDRESS, present,
 		present ? address_set(apply, &address) : address_del(apply, &address));
-	return !present && address.address.addr.family == 4;
+	return !present && address.address.addr.family == 4 ? MIRROR_INFERRED : 0;
 }
 
 /* --- neighbours, routes, next-hop objects --- */
 
-static bool on_neighbour(struct mirror_apply *apply, const struct nlmsghdr *message, bool present)
+static unsigned on_neighbour(struct mirror_apply *apply, const struct nlmsghdr *message,
+			     bool present)
 {
 	struct mirror_neighbour n;
 
@@ -289,12 +294,12 @@ static bool on_neighbour(struct mirror_apply *apply, const struct nlmsghdr *mess
 
 	/* an entry that was one of ours may have become something that cannot be used */
 	if (!taken(apply, verdict) && verdict != MIRROR_LLADDR)
-		return false;
+		return 0;
 	present = present && !n.absent && verdict == MIRROR_APPLY;
 	applied(apply, MIRROR_NEIGHBOUR, present,
 		present ? rib_neighbour_set(apply->rib, &n.neighbour) :
 			  rib_neighbour_del(apply->rib, n.neighbour.ifindex, &n.neighbour.addr));
-	return false;
+	return 0;
 }
 
 /*
@@ -314,14 +319,19 @@ static enum rib_route_how how_of(const struct mirror_apply *apply, unsigned fami
 	return flags & NLM_F_APPEND ? RIB_ROUTE_APPEND : RIB_ROUTE_PREPEND;
 }
 
-static bool on_route(struct mirror_apply *apply, const struct nlmsghdr *message, bool present)
+static unsigned on_route(struct mirror_apply *apply, const struct nlmsghdr *message, bool present)
 {
 	struct mirror_route *r = &apply->route;
 	enum rib_route_how how;
 	int err = 0;
 
 	if (!taken(apply, mirror_parse_route(message, r)))
-		return false;
+		return 0;
+	/* what IPv6 prefers as its source is for the host's own packets, and the kernel forgets it
+	 * without a word when the address goes */
+	if (r->route.family == 6)
+		r->route.prefsrc = (struct ip_addr){ 0 };
+	apply->mtu6 |= r->route.family == 6 && r->route.mtu;
 	how = how_of(apply, r->route.family, message->nlmsg_flags);
 	if (present && r->refusal != MIRROR_ACCEPTED)
 		refused(apply, r);
@@ -331,15 +341,15 @@ static bool on_route(struct mirror_apply *apply, const struct nlmsghdr *message,
 	else if (present && how == RIB_ROUTE_REPLACE)
 		err = rib_route_del(apply->rib, &r->route); /* what it takes the place of is gone */
 	applied(apply, MIRROR_ROUTE, present, err);
-	return false;
+	return 0;
 }
 
-static bool on_nexthop(struct mirror_apply *apply, const struct nlmsghdr *message, bool present)
+static unsigned on_nexthop(struct mirror_apply *apply, const struct nlmsghdr *message, bool present)
 {
 	struct mirror_nexthop *n = &apply->nexthop;
 
 	if (!taken(apply, mirror_parse_nexthop(message, n)))
-		return false;
+		return 0;
 	if (present && n->refusal != MIRROR_ACCEPTED) {
 		apply->refusals[n->refusal]++;
 		if (log_allowed(&apply->refusal_limit, 5, 60))
@@ -350,10 +360,10 @@ static bool on_nexthop(struct mirror_apply *apply, const struct nlmsghdr *messag
 		present ? rib_nexthop_object_set(apply->rib, n->id, &n->target,
 						 n->group ? n->members : NULL) :
 			  rib_nexthop_object_del(apply->rib, n->id));
-	return !present;
+	return present ? 0 : MIRROR_INFERRED;
 }
 
-bool mirror_apply_message(struct mirror_apply *apply, const struct nlmsghdr *message)
+unsigned mirror_apply_message(struct mirror_apply *apply, const struct nlmsghdr *message)
 {
 	switch (message->nlmsg_type) {
 	case RTM_NEWROUTE:
@@ -367,7 +377,7 @@ bool mirror_apply_message(struct mirror_apply *apply, const struct nlmsghdr *mes
 	case RTM_NEWNEXTHOP:
 	case RTM_DELNEXTHOP:
 		return on_nexthop(apply, message, message->nlmsg_type == RTM_NEWNEXTHOP);
-	default: return false;
+	default: return 0;
 	}
 }
 

@@ -32,6 +32,7 @@ struct mirror_apply {
 	struct rib *rib;
 	struct mirror_callbacks callbacks;
 	bool dumping;	     /* messages are the answer to a dump */
+	bool mtu6;	     /* an IPv6 route with an MTU of its own has been seen */
 	unsigned generation; /* of the resync: marks what it has met */
 	struct htable links, addresses;
 	uint64_t set[MIRROR_EVENTS], del[MIRROR_EVENTS];
@@ -45,9 +46,16 @@ int mirror_apply_init(struct mirror_apply *apply, struct rib *rib,
 		      const struct mirror_callbacks *callbacks);
 void mirror_apply_fini(struct mirror_apply *apply);
 
-/* True where the kernel may have dropped routes without saying so because of what this message
- * reports: then it has to be applied in its place among the others, not to a later state. */
-bool mirror_apply_message(struct mirror_apply *apply, const struct nlmsghdr *message);
+/* What the kernel does without saying so because of what a message reports. */
+enum mirror_unsaid {
+	MIRROR_INFERRED =
+		1, /* routes go, and the RIB knows which: if the message has its place among
+			      * the others. Applied to a later state the inference may be wrong */
+	MIRROR_UNKNOWN = 2, /* routes change, and only another dump can tell how */
+};
+
+/* Returns a set of enum mirror_unsaid. */
+unsigned mirror_apply_message(struct mirror_apply *apply, const struct nlmsghdr *message);
 
 /* Around a dump of everything, with the RIB's own begin and end (which these call). complete: what
  * was not met is gone. */

@@ -16,9 +16,11 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -117,14 +119,28 @@ static inline bool namespace_enter(void)
 	return !unshare(CLONE_NEWNET);
 }
 
-/* `ip -batch`: every line is tried, and may fail. */
-static inline void kernel(const char *lines)
+static inline FILE *kernel_begin(void)
 {
-	FILE *ip = popen("exec ip -force -batch - >/dev/null 2>&1", "w");
+	FILE *ip = popen("exec ip -force -batch - >>${MIRROR_ERRORS:-/dev/null} 2>&1", "w");
 
 	assert_non_null(ip);
+	signal(SIGPIPE, SIG_IGN);
+	return ip;
+}
+
+/* A line may fail in the kernel; one that ip does not understand ends the batch. */
+static inline void kernel_end(FILE *ip)
+{
+	assert_in_range(WEXITSTATUS(pclose(ip)), 0, 2);
+}
+
+/* `ip -batch`: every line is tried. */
+static inline void kernel(const char *lines)
+{
+	FILE *ip = kernel_begin();
+
 	fputs(lines, ip);
-	pclose(ip);
+	kernel_end(ip);
 }
 
 /* The same, but every line must succeed. */
