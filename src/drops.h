@@ -25,6 +25,7 @@
 	X(DROP_IP6_EXTENSIONS, "ip6_extensions", "IPv6 extension headers too many or malformed")   \
 	X(DROP_VLAN, "vlan_unknown", "a VLAN tag that no interface of the port carries")           \
 	X(DROP_INTERFACE_DOWN, "interface_down", "the ingress interface is administratively down") \
+	X(DROP_OTHER_HOST, "other_host", "for another MAC address than the interface's")           \
 	X(DROP_NO_CHAIN, "no_chain", "no chain is configured for the ingress interface")           \
 	X(DROP_END_OF_CHAIN, "end_of_chain", "every function passed it on and none sent it")       \
 	X(DROP_NO_ROUTE, "no_route", "no route to the destination")                                \

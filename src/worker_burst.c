@@ -231,6 +231,13 @@ static void process(struct worker *worker, struct packet *const *packets, unsign
 
 /* --- coming in --- */
 
+/* Frames for others come in where a switch floods or somebody made the port promiscuous (tcpdump):
+ * whoever they are for forwards them. Group addresses are the functions' to judge. */
+static bool for_interface(const struct packet *p, const struct interface *iface)
+{
+	return !memcmp(p->data, iface->mac, sizeof(iface->mac)) || (p->flags & PKT_L2_GROUP);
+}
+
 /* The interface that a packet's tags lead to, counted; or the reason to drop it. */
 static uint16_t classify_interface(struct datapath *dp, struct packet *p)
 {
@@ -256,7 +263,9 @@ static uint16_t classify_interface(struct datapath *dp, struct packet *p)
 		return DROP_VLAN;
 	datapath_count(&dp->counters->iface[slot].rx_packets, 1);
 	datapath_count(&dp->counters->iface[slot].rx_bytes, p->len);
-	return iface->up ? DROP_NONE : DROP_INTERFACE_DOWN;
+	if (!iface->up)
+		return DROP_INTERFACE_DOWN;
+	return for_interface(p, iface) ? DROP_NONE : DROP_OTHER_HOST;
 }
 
 /* To which worker a packet of a spread port belongs: the hash's upper bits, ECMP takes the lower. */

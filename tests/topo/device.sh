@@ -27,6 +27,7 @@ wait_until 10 "the port is up" state_is wan up
 wait_until 10 "traffic flows again" answers
 
 say "another MAC address"
+on appliance sysctl -q -w net.ipv4.conf.wan.arp_notify=1 net.ipv6.conf.wan.ndisc_notify=1
 ip_on appliance link set wan address 02:00:00:00:02:99
 wait_until 10 "traffic flows with another MAC address" answers
 mac_seen() { [ "$(on server ip neigh show 198.51.100.1 | awk '{ print $5 }')" = 02:00:00:00:02:99 ]; }
