@@ -15,11 +15,22 @@ flush() {
 
 flush
 "$PYTHON" - <<'PY'
+import subprocess
 from wire import *
 client, server = Tap("client"), Tap("server")
+
+
+def arp_ignore(value):
+    subprocess.run(["ip", "netns", "exec", os.environ["NS_PREFIX"] + "server", "sysctl", "-q", "-w",
+                    "net.ipv4.conf.eth0.arp_ignore=%d" % value], check=True)
+
+
+arp_ignore(8)
 for what, ip in (("IPv4", IP(src=C4, dst=S4)), ("IPv6", IPv6(src=C6, dst=S6))):
     for i in range(3):
         client.send(client.to_router() / ip / UDP(sport=1000, dport=100 + i) / b"wait")
+    time.sleep(0.3)
+    arp_ignore(0)       # until now the server was deaf to ARP, so all three did wait
     got = server.collect(lambda p: UDP in p and p[UDP].sport == 1000, 3, 3)
     if [p[UDP].dport for p in got] != [100, 101, 102]:
         fail("%s: of three packets to an unresolved neighbour: %s" % (what, [p[UDP].dport for p in got]))
