@@ -11,7 +11,7 @@ topo_standard
 table=${VISOR_BGP_TABLE:-$ROOT/../shared/data/bgp-prefixes.txt.gz}
 appliance_start
 if [ -r "$table" ]; then
-	zcat -f "$table" >"$tmp/prefixes"
+	zcat -f "$table" | tr -d '\r' >"$tmp/prefixes"
 else
 	say "no file of prefixes (VISOR_BGP_TABLE): made-up ones"
 	"$PYTHON" - >"$tmp/prefixes" <<'PY'
