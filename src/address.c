@@ -137,7 +137,7 @@ static int address_add(struct rib *rib, struct link *link, const struct rib_addr
 	}
 	cds_list_add_tail(&a->on_link, &link->addresses);
 	if (k->addr.family == 4)
-		link->no_ipv4 = false;
+		link_begin_ipv4(link);
 	address_changed(rib, link);
 	return 0;
 fail:
@@ -175,10 +175,8 @@ static void address_remove(struct rib *rib, struct link *link, struct address *a
 	own_remove(rib, &a->k.addr, false, infer);
 	cds_list_for_each_entry(other, &link->addresses, on_link)
 		others += other->k.addr.family == 4;
-	if (infer && a->k.addr.family == 4 && !others) {
-		link->no_ipv4 = true;
+	if (infer && a->k.addr.family == 4 && !others)
 		link_drop_routes(rib, link, LINK_LOST_ADDRESS);
-	}
 	address_changed(rib, link);
 	free(a);
 }

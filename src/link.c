@@ -69,13 +69,14 @@ void link_recompile(struct rib *rib, struct link *link)
 	cds_list_for_each_entry_safe(n, next, &link->neighbours, on_link) neighbour_refresh(rib, n);
 }
 
-/* Has it no leg left but by `gone` and by links that are down? */
-static bool group_is_down(const struct path *group, const struct link *gone)
+/* Has it no leg left? */
+static bool group_is_down(const struct path *group)
 {
 	for (unsigned i = 0; i < group->n_members; i++) {
-		const struct link *link = group->members[i].path->link;
+		const struct path_member *m = &group->members[i];
+		const struct link *link = m->path->link;
 
-		if (link && link != gone && link->present && link->k.up)
+		if (link && link->present && link->k.up && !m->ended)
 			return false;
 	}
 	return true;
@@ -97,11 +98,10 @@ static bool drops_leg(const struct path *p, enum link_loss loss)
 
 /* An IPv4 route goes with the first of its devices that is deleted, but only with the last of them
  * that goes down; an IPv6 one loses the legs. */
-static bool drops_group(const struct path *group, const struct link *link, enum link_loss loss)
+static bool drops_group(const struct path *group, enum link_loss loss)
 {
 	return group->key.type == PATH_GROUP && drops(group, loss) &&
-	       ((loss == LINK_LOST && group->key.owner == OWNER_KERNEL4) ||
-		group_is_down(group, link));
+	       ((loss == LINK_LOST && group->key.owner == OWNER_KERNEL4) || group_is_down(group));
 }
 
 void link_drop_routes(struct rib *rib, struct link *link, enum link_loss loss)
@@ -113,9 +113,31 @@ void link_drop_routes(struct rib *rib, struct link *link, enum link_loss loss)
 	{
 		if (drops_leg(p, loss))
 			path_make_orphan(rib, p);
-		cds_list_for_each_entry(m, &p->parents,
-					in_path) if (drops_group(m->group, link, loss))
-			path_make_orphan(rib, m->group);
+		cds_list_for_each_entry(m, &p->parents, in_path)
+		{
+			if (loss == LINK_LOST_ADDRESS && m->group->key.owner == OWNER_KERNEL4)
+				m->ended = true;
+		}
+	}
+	/* a group may have several legs here: all of them have to be known */
+	cds_list_for_each_entry(p, &link->paths, on_link)
+	{
+		cds_list_for_each_entry(m, &p->parents, in_path)
+		{
+			if (drops_group(m->group, loss))
+				path_make_orphan(rib, m->group);
+		}
+	}
+}
+
+void link_begin_ipv4(struct link *link)
+{
+	struct path_member *m;
+	struct path *p;
+
+	cds_list_for_each_entry(p, &link->paths, on_link)
+	{
+		cds_list_for_each_entry(m, &p->parents, in_path) m->ended = false;
 	}
 }
 
@@ -143,7 +165,7 @@ int rib_link_set(struct rib *rib, const struct rib_link *k)
 	link->k.name[sizeof(link->k.name) - 1] = 0;
 	link->present = true;
 	if (k->up && !(was_present && old.up))
-		link->no_ipv4 = false;
+		link_begin_ipv4(link);
 	interface_link_changed(rib, link, was_present ? old.name : NULL);
 	link_recompile(rib, link);
 	if (was_present && old.up && !k->up)

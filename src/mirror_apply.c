@@ -307,6 +307,9 @@ static unsigned on_neighbour(struct mirror_apply *apply, const struct nlmsghdr *
  * is announced with NLM_F_APPEND behind the others and with NLM_F_CREATE alone before them;
  * NLM_F_EXCL says that there were no others.
  * IPv6: the message about a route with several gateways has them all, whatever the flags say.
+ *
+ * A route of a type that is not taken ("throw") takes the place of what it replaces, but is not
+ * remembered as one of several: routes beside it are used as if it were not there.
  */
 static enum rib_route_how how_of(const struct mirror_apply *apply, unsigned family, unsigned flags)
 {

@@ -67,6 +67,7 @@ struct path_key {
 struct path_member {
 	struct path *path, *group;
 	uint32_t weight;
+	bool ended; /* the kernel has ended IPv4 on its link while the group was there */
 	struct cds_list_head in_path; /* path->parents */
 };
 

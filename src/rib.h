@@ -21,7 +21,8 @@
  *     IPv4 routes to own addresses. They come back by new messages only.
  *   - a link that is not up and running loses its next-hop objects, they leave their groups, and
  *     the routes by objects that are gone go too. The same on rib_nexthop_object_del().
- *   - rib_address_del(): IPv4 routes that prefer it as their source, once no link has it any more;
+ *   - rib_address_del(): IPv4 routes of the main table that prefer it as their source, once no link
+ *     has it any more;
  *     and when it was the link's last IPv4 address, all IPv4 routes by the link.
  *   - rib_link_del(): everything by that link, its addresses and neighbours too.
  * Static routes are never dropped; they wait for their interface. A carrier that is lost drops

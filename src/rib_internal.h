@@ -29,7 +29,6 @@ struct link {
 	bool present; /* false: only named by something, or gone */
 	bool seen;
 	bool held;     /* being worked on: not to be freed */
-	bool no_ipv4;  /* its last IPv4 address went, which ended IPv4 on it */
 	uint16_t slot; /* interface of ours whose device this is, or IFACE_NONE */
 	struct cds_list_head paths, neighbours, addresses, objects;
 };
@@ -197,6 +196,8 @@ enum link_loss {
 };
 /* The kernel has dropped its routes by this link. */
 void link_drop_routes(struct rib *rib, struct link *link, enum link_loss loss);
+/* IPv4 is back on it: so are its legs. */
+void link_begin_ipv4(struct link *link);
 void link_sweep(struct rib *rib);
 void link_free_all(struct rib *rib);
 

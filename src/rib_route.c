@@ -715,12 +715,13 @@ void route_address_del(struct rib *rib, const struct ip_addr *addr, bool broadca
 	}
 }
 
+/* The kernel does so in the main table only. */
 void route_drop_prefsrc(struct rib *rib, const struct ip_addr *addr)
 {
 	for (uint32_t i = 1; i <= rib->attr_top; i++) {
 		struct route_attr *a = rib->attr[i];
 
-		if (a && !a->orphan && a->origin == ORIGIN_KERNEL &&
+		if (a && !a->orphan && a->origin == ORIGIN_KERNEL && a->table == TABLE_MAIN &&
 		    ip_addr_equal(&a->prefsrc, addr))
 			attr_make_orphan(rib, a);
 	}

@@ -123,7 +123,7 @@ static void change_route(FILE *out)
 	const char *type = "";
 
 	if (!pick(8))
-		type = ONE_OF("blackhole", "unreachable", "prohibit", "throw", "local", "unicast");
+		type = ONE_OF("blackhole", "unreachable", "prohibit", "local", "unicast");
 	fprintf(out, "route %s %s ", verb, type);
 	if (v6)
 		fprintf(out, "2001:db8:%x::/%u", 0x100 + pick(5), pick(3) ? 48 : 64);
