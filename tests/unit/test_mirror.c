@@ -133,7 +133,8 @@ static void change_route(FILE *out)
 		fprintf(out, " table %s", ONE_OF("100", "200", "local"));
 	if (!pick(3))
 		fprintf(out, " metric %u", 10 + pick(2));
-	if (!pick(6))
+	/* IPv6 legs have an MTU each, and the message has only that of one of them */
+	if (!pick(6) && !v6)
 		fprintf(out, " mtu %u", 1280 + pick(2) * 20);
 	if (!pick(6))
 		v6 ? fprintf(out, " src 2001:db8:%u::1", pick(3)) :
