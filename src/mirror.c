@@ -94,14 +94,17 @@ struct mirror {
 	bool dumping;	  /* steps[step] has been asked for */
 	bool interrupted; /* ... and the kernel says that it was disturbed */
 	bool disturbed;	  /* one of the steps stayed so */
+	bool incomplete;  /* ... and not one of routes: nothing may be swept */
 	bool lost;	  /* events were lost since the dump began */
-	unsigned step, tries;
-	bool replaying; /* the backlog up to here is from before the end of the dump */
+	unsigned step, tries, parts;
+	uint64_t removals,
+		step_removals; /* events that take IPv6 routes away; at the step's begin */
+	bool replaying;	       /* the backlog up to here is from before the end of the dump */
 	uint64_t replay_until;
 
 	unsigned pause_ms;
 	uint64_t begin_ns, end_ns, dump_ns;
-	uint64_t datagrams, resyncs[CAUSES], dumps, probe_errors, backlog_peak;
+	uint64_t datagrams, resyncs[CAUSES], dumps, repeats, probe_errors, backlog_peak;
 	struct log_limit lost_limit;
 	char part[DUMP_PART_MAX] __attribute__((aligned(8)));
 };
@@ -147,6 +150,16 @@ static void events_lost(struct mirror *mirror)
 
 /* --- events --- */
 
+/* Does it say that IPv6 routes go, or imply it? */
+static bool removes_routes6(const struct nlmsghdr *message)
+{
+	if (message->nlmsg_type == RTM_DELROUTE)
+		return message->nlmsg_len > NLMSG_HDRLEN &&
+		       *(const uint8_t *)NLMSG_DATA(message) == AF_INET6;
+	return message->nlmsg_type == RTM_NEWLINK || message->nlmsg_type == RTM_DELLINK ||
+	       message->nlmsg_type == RTM_DELNEXTHOP;
+}
+
 /* Reads events into the backlog: at most `max`, or until there are none. */
 static void drain(struct mirror *mirror, unsigned max)
 {
@@ -166,6 +179,9 @@ static void drain(struct mirror *mirror, unsigned max)
 			continue;
 		}
 		mirror->datagrams++;
+		/* the kernel puts one event into a datagram */
+		mirror->removals += (size_t)n >= NLMSG_HDRLEN &&
+				    removes_routes6((const void *)room);
 		mirror_backlog_added(&mirror->backlog, (size_t)n);
 	}
 }
@@ -240,6 +256,8 @@ static void step_begin(struct mirror *mirror)
 	int err;
 
 	mirror->interrupted = false;
+	mirror->parts = 0;
+	mirror->step_removals = mirror->removals;
 	mirror->dump_seq = ++mirror->seq;
 	err = mirror_socket_dump(mirror->requests, steps[mirror->step].type,
 				 steps[mirror->step].family, mirror->dump_seq);
@@ -257,7 +275,7 @@ static void dump_end(struct mirror *mirror, int err)
 	mirror->dump_ns = mirror->end_ns - mirror->begin_ns;
 	if (err)
 		log_warning("netlink: dump: %s", strerror(-err));
-	mirror_apply_end(&mirror->apply, !err && !mirror->disturbed);
+	mirror_apply_end(&mirror->apply, !err && !mirror->incomplete);
 	rib_commit(mirror->apply.rib);
 	mirror->replaying = true;
 	mirror->replay_until = mirror->backlog.taken + mirror_backlog_bytes(&mirror->backlog);
@@ -270,6 +288,39 @@ static void dump_end(struct mirror *mirror, int err)
 	soon(mirror);
 }
 
+/*
+ * A dump of IPv6 routes that takes several parts is continued, after a change, by skipping as many
+ * prefixes as it has shown: one that was removed meanwhile makes it skip one that was never shown.
+ * The kernel sets no NLM_F_DUMP_INTR for that (it does for links, addresses and next-hop objects,
+ * and continues IPv4 routes by prefix), so the events have to tell.
+ */
+static bool step_skipped(struct mirror *mirror)
+{
+	if (steps[mirror->step].routes != 6 || mirror->parts < 2)
+		return false;
+	drain(mirror, DRAIN_SLICE);
+	return mirror->lost || mirror->removals != mirror->step_removals;
+}
+
+/* It changed while it was read: again, or, where that has been tried, without believing it. */
+static bool step_again(struct mirror *mirror)
+{
+	unsigned routes = steps[mirror->step].routes;
+
+	if (++mirror->tries < DUMP_TRIES) {
+		mirror->repeats++;
+		if (routes)
+			rib_resync_again(mirror->apply.rib, routes);
+		return true;
+	}
+	mirror->disturbed = true;
+	if (routes)
+		rib_resync_keep(mirror->apply.rib, routes);
+	else
+		mirror->incomplete = true;
+	return false;
+}
+
 static void step_end(struct mirror *mirror, int err)
 {
 	/* a kernel without IPv6 or without next-hop objects has none */
@@ -279,12 +330,8 @@ static void step_end(struct mirror *mirror, int err)
 		mirror->interrupted = true;
 	else if (err)
 		return dump_end(mirror, err);
-	if (mirror->interrupted && ++mirror->tries < DUMP_TRIES) {
-		if (steps[mirror->step].routes)
-			rib_resync_again(mirror->apply.rib, steps[mirror->step].routes);
+	if ((mirror->interrupted || step_skipped(mirror)) && step_again(mirror))
 		return step_begin(mirror);
-	}
-	mirror->disturbed |= mirror->interrupted;
 	mirror->tries = 0;
 	if (++mirror->step == STEPS)
 		return dump_end(mirror, 0);
@@ -301,7 +348,7 @@ static void dump_begin(struct mirror *mirror)
 	mirror->dumping = true;
 	mirror->begin_ns = clock_now_ns();
 	drain(mirror, UINT32_MAX);
-	mirror->lost = mirror->disturbed = false;
+	mirror->lost = mirror->disturbed = mirror->incomplete = false;
 	mirror->step = mirror->tries = 0;
 	event_del(mirror->answer);
 	event_add(mirror->answer, &timeout);
@@ -343,6 +390,7 @@ static unsigned on_part(struct mirror *mirror, size_t bytes)
 	int left = (int)bytes, err = 0;
 	unsigned n = 0;
 
+	mirror->parts++;
 	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
 		n++;
 		if (!on_answer_message(mirror, message, &err)) {
@@ -517,6 +565,7 @@ json_t *mirror_show(const struct mirror *mirror)
 			    json_integer((json_int_t)mirror_backlog_bytes(&mirror->backlog)));
 	json_object_set_new(out, "backlog_peak", json_integer((json_int_t)mirror->backlog_peak));
 	json_object_set_new(out, "dumps", json_integer((json_int_t)mirror->dumps));
+	json_object_set_new(out, "repeats", json_integer((json_int_t)mirror->repeats));
 	json_object_set_new(out, "dumping", json_boolean(mirror->dumping));
 	json_object_set_new(out, "last_dump_ms", json_real((double)mirror->dump_ns / 1e6));
 	json_object_set_new(out, "probe_errors", json_integer((json_int_t)mirror->probe_errors));

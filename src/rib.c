@@ -255,6 +255,12 @@ void rib_resync_again(struct rib *rib, unsigned family)
 		route_set_seen(rib, family, false);
 }
 
+void rib_resync_keep(struct rib *rib, unsigned family)
+{
+	if (rib->resyncing)
+		route_set_seen(rib, family, true);
+}
+
 void rib_resync_abandon(struct rib *rib)
 {
 	if (!rib->resyncing)

@@ -176,6 +176,8 @@ void rib_resync_begin(struct rib *rib);
 void rib_resync_end(struct rib *rib);
 /* The dump of one family's routes (4, 6) was disturbed and begins anew: none has been met. */
 void rib_resync_again(struct rib *rib, unsigned family);
+/* ... and was so each time: what was not met of the family's routes stays. */
+void rib_resync_keep(struct rib *rib, unsigned family);
 /* Ends it where the dump was not complete: what was not met stays. */
 void rib_resync_abandon(struct rib *rib);
 

@@ -279,6 +279,17 @@ static void random_changes_are_followed_though_ipv6_is_silent_too(void **state)
 
 /* --- lost events, disturbed dumps --- */
 
+static bool has_line(const struct follower *f, const char *begin, const char *contains)
+{
+	struct lines l = follower_lines(f);
+	bool found = false;
+
+	for (unsigned i = 0; i < l.n; i++)
+		found |= !strncmp(l.line[i], begin, strlen(begin)) && strstr(l.line[i], contains);
+	lines_free(&l);
+	return found;
+}
+
 static void lost_events_end_in_a_resync(void **state)
 {
 	struct follower *f;
@@ -335,13 +346,121 @@ static void dumps_among_changes_end_equal(void **state)
 	NEEDS_NAMESPACE();
 	two_pairs();
 	f = follower_new(0);
-	changes = changes_begin(8000);
-	for (double until = now_s() + 0.5; now_s() < until;) {
+	changes = changes_begin(12000);
+	for (double until = now_s() + 0.6; now_s() < until;) {
 		assert_int_equal(mirror_resync(f->mirror), 0);
 		follow(f, 1);
 	}
 	kernel_end(changes);
 	assert_true(follower_agrees(f, 8));
+	follower_free(f);
+}
+
+/* Something that changes until it is ended. */
+static FILE *churn_begin(const char *lines)
+{
+	FILE *file = tmpfile(), *ip;
+	char command[128];
+
+	assert_non_null(file);
+	for (unsigned i = 0; i < 100000; i++)
+		fputs(lines, file);
+	rewind(file);
+	snprintf(command, sizeof(command), "exec timeout 8 ip -force -batch /dev/fd/%d 2>/dev/null",
+		 fileno(file));
+	ip = popen(command, "r");
+	assert_non_null(ip);
+	fclose(file);
+	return ip;
+}
+
+static void is_read_again(const char *existing, const char *changing)
+{
+	struct follower *f;
+	double until;
+	FILE *churn;
+
+	two_pairs();
+	kernel_must(existing);
+	f = follower_new(0);
+	churn = churn_begin(changing);
+	for (until = now_s() + 7; now_s() < until && counter(f, NULL, "repeats") < 3;)
+		assert_int_equal(mirror_resync(f->mirror), 0);
+	assert_true(counter(f, NULL, "repeats") >= 3);
+	pclose(churn);
+	assert_true(follower_agrees(f, 12));
+	follower_free(f);
+}
+
+static char *lines_of(const char *format, unsigned n)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	for (unsigned i = 0; i < n; i++)
+		fprintf(out, format, 1000 + i, 2 + i % 250);
+	fclose(out);
+	return text;
+}
+
+static void objects_that_change_while_they_are_read_are_read_again(void **state)
+{
+	char *existing;
+
+	NEEDS_NAMESPACE();
+	existing = lines_of("nexthop add id %u via 10.0.0.%u dev v0\n", 3000);
+	is_read_again(existing, "nexthop add id 1 via 10.0.0.2 dev v0\nnexthop del id 1\n");
+	free(existing);
+}
+
+static void ipv6_routes_that_go_while_they_are_read_are_read_again(void **state)
+{
+	char *existing;
+
+	NEEDS_NAMESPACE();
+	existing = lines_of("route add 2001:db8:%x::/48 via 2001:db8::%u\n", 4000);
+	is_read_again(existing, "route add 2001:db8:1::/48 via 2001:db8::2\n"
+				"route del 2001:db8:1::/48 via 2001:db8::2\n");
+	free(existing);
+}
+
+/* What was lost before a dump is no reason for another one. */
+static void a_dump_makes_up_for_what_was_lost_before_it(void **state)
+{
+	struct follower *f;
+	char *batch;
+
+	NEEDS_NAMESPACE();
+	two_pairs();
+	f = follower_new(4096);
+	random_state = 815;
+	batch = random_changes(300);
+	kernel(batch);
+	free(batch);
+	usleep(1500000); /* carriers have settled, and nothing was read */
+	assert_int_equal(mirror_resync(f->mirror), 0);
+	assert_int_equal((int)counter(f, "resyncs", "overrun"), 0);
+	assert_true(follower_agrees(f, 3));
+	follower_free(f);
+}
+
+/* Events from before a dump, applied to what it has shown: the legs of the route were never down at
+ * the same time, but seem so when v2's past meets v0's present. */
+static void links_that_went_down_before_a_dump_take_nothing_along(void **state)
+{
+	struct follower *f;
+
+	NEEDS_NAMESPACE();
+	two_pairs();
+	f = follower_new(0);
+	kernel_must("route add 10.80.0.0/16 nexthop via 10.0.0.2 nexthop via 10.0.2.2\n");
+	follow(f, 20);
+	kernel_must("link set v2 down\nlink set v2 up\nlink set v0 down\n");
+	assert_int_equal(mirror_resync(f->mirror), 0);
+	assert_true(follower_agrees(f, 3));
+	assert_true(has_line(f, "route", "10.80.0.0/16"));
+	assert_true(counter(f, "resyncs", "replay") >= 1);
 	follower_free(f);
 }
 
@@ -365,17 +484,6 @@ static void a_storm_waits_in_memory(void **state)
 }
 
 /* --- what is taken, and how --- */
-
-static bool has_line(const struct follower *f, const char *begin, const char *contains)
-{
-	struct lines l = follower_lines(f);
-	bool found = false;
-
-	for (unsigned i = 0; i < l.n; i++)
-		found |= !strncmp(l.line[i], begin, strlen(begin)) && strstr(l.line[i], contains);
-	lines_free(&l);
-	return found;
-}
 
 static void encapsulated_routes_are_unreachable(void **state)
 {
@@ -462,6 +570,23 @@ static void an_address_with_two_peers_goes_with_the_second(void **state)
 	follower_free(f);
 }
 
+/* ... and forgets an IPv6 route's preferred source with the address. */
+static void an_ipv6_route_outlives_its_preferred_source(void **state)
+{
+	struct follower *f;
+
+	NEEDS_NAMESPACE();
+	two_pairs();
+	f = follower_new(0);
+	kernel_must("addr add 2001:db8::8/64 dev v0 nodad\n"
+		    "route add 2001:db8:71::/48 via 2001:db8::2 src 2001:db8::8\n");
+	follow(f, 20);
+	kernel_must("addr del 2001:db8::8/64 dev v0\n");
+	assert_true(follower_agrees(f, 1));
+	assert_true(has_line(f, "route", "2001:db8:71::/48"));
+	follower_free(f);
+}
+
 /* The kernel lets an IPv6 route's own MTU follow its device's, and does not say so. */
 static void an_ipv6_route_keeps_up_with_the_mtu_of_its_device(void **state)
 {
@@ -505,7 +630,12 @@ int main(void)
 		cmocka_unit_test(random_changes_are_followed_though_ipv6_is_silent_too),
 		cmocka_unit_test(lost_events_end_in_a_resync),
 		cmocka_unit_test(dumps_among_changes_end_equal),
+		cmocka_unit_test(objects_that_change_while_they_are_read_are_read_again),
+		cmocka_unit_test(ipv6_routes_that_go_while_they_are_read_are_read_again),
+		cmocka_unit_test(a_dump_makes_up_for_what_was_lost_before_it),
+		cmocka_unit_test(links_that_went_down_before_a_dump_take_nothing_along),
 		cmocka_unit_test(a_storm_waits_in_memory),
+		cmocka_unit_test(an_ipv6_route_outlives_its_preferred_source),
 		cmocka_unit_test(encapsulated_routes_are_unreachable),
 		cmocka_unit_test(routes_that_cannot_be_taken_are_counted_by_name),
 		cmocka_unit_test(a_probed_neighbour_that_does_not_answer_fails),
