@@ -390,7 +390,9 @@ static unsigned on_part(struct mirror *mirror, size_t bytes)
 	int left = (int)bytes, err = 0;
 	unsigned n = 0;
 
-	mirror->parts++;
+	/* the end may come in a datagram of its own */
+	if (mnl_nlmsg_ok(message, left) && message->nlmsg_type != NLMSG_DONE)
+		mirror->parts++;
 	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
 		n++;
 		if (!on_answer_message(mirror, message, &err)) {
