@@ -403,9 +403,9 @@ static uint32_t victim_of(const struct rib *rib, const struct route_table *t, ui
 		if (rib->resyncing && how == RIB_ROUTE_ADD && attr->origin == ORIGIN_KERNEL &&
 		    is_seen(rib, r))
 			continue; /* the dump has had this one already */
-		if (!ipv6 || replaces6(rib->path[r->path], path))
+		if (!ipv6 || (how != RIB_ROUTE_REPLACE && replaces6(rib->path[r->path], path)))
 			return i;
-		/* the kernel replaces one of its kind: legs that may join, or any other */
+		/* the kernel replaces the first of its kind: legs that may join, or any other */
 		alike = (class_of(rib->path[r->path]) == CLASS_GATEWAY) ==
 			(class_of(path) == CLASS_GATEWAY);
 		if (!any || (alike && !any_alike))
@@ -416,8 +416,8 @@ static uint32_t victim_of(const struct rib *rib, const struct route_table *t, ui
 }
 
 /* The very same route: nothing to do but to remember that it was seen. */
-static bool route_unchanged(struct rib *rib, struct route_table *t, uint32_t first,
-			    const struct route_attr *attr, const struct path *path)
+static uint32_t route_unchanged(struct rib *rib, struct route_table *t, uint32_t first,
+				const struct route_attr *attr, const struct path *path)
 {
 	for (uint32_t i = first; i; i = route_table_next(t, i)) {
 		struct route *r = route_table_at(t, i);
@@ -429,9 +429,9 @@ static bool route_unchanged(struct rib *rib, struct route_table *t, uint32_t fir
 		mark_seen(rib, r);
 		if (rib->resyncing && reselect(rib, t, run_of(t, i)))
 			rib->scan = true;
-		return true;
+		return i;
 	}
-	return false;
+	return 0;
 }
 
 static enum path_owner owner_of(const struct rib_route *r)
@@ -489,20 +489,31 @@ static bool joins(const struct rib_route *r, enum rib_route_how how)
 	       r->target.kind == NEXTHOP_FORWARD && r->target.n_hops && !r->target.nexthop_object;
 }
 
+/* An IPv6 route may take the place of one while a second with its content is there already. Routes
+ * by an object are also announced as replacing themselves, when the object has changed. */
+static bool replaces_another(const struct path *path, const struct rib_route *route,
+			     enum rib_route_how how)
+{
+	return how == RIB_ROUTE_REPLACE && route->family == 6 && !route->is_static &&
+	       class_of(path) != CLASS_OBJECT;
+}
+
 static int route_set(struct rib *rib, struct route_table *t, const uint32_t *key, unsigned len,
 		     struct route_attr *attr, struct path *path, const struct rib_route *route,
 		     enum rib_route_how how)
 {
-	uint32_t first = route_table_find(t, key, len), victim;
+	uint32_t first = route_table_find(t, key, len);
+	uint32_t same = route_unchanged(rib, t, first, attr, path), victim = 0;
 	struct path *have, *joined;
 	int err;
 
-	if (route_unchanged(rib, t, first, attr, path)) {
+	if (!same || replaces_another(path, route, how))
+		victim = victim_of(rib, t, first, attr, path, how);
+	if (same) {
 		attr_put(rib, attr);
 		path_put(rib, path);
-		return 0;
+		return victim && victim != same ? route_remove(rib, t, victim) : 0;
 	}
-	victim = victim_of(rib, t, first, attr, path, how);
 	if (!victim)
 		return route_insert(rib, t, key, len, attr, path, how);
 	have = path_by_id(rib, route_table_at(t, victim)->path);

@@ -144,6 +144,21 @@ static void a_dropped_route_is_not_what_another_replaces(void **state)
 	assert_leads(w, "10.1.1.1", NEXTHOP_NONE);
 }
 
+static void ipv6_replaces_the_first_of_its_kind(void **state)
+{
+	struct world *w = *state;
+	struct rib_route r = route_to("2001:db8::/32");
+	struct rib_hop wan = hop(ETH0, NULL, 1), lan = hop(ETH1, NULL, 1);
+
+	set_route(w, r, &wan, 1, RIB_ROUTE_ADD);
+	set_route(w, r, &lan, 1, RIB_ROUTE_ADD);
+	assert_int_equal(found(w, "2001:db8::1")->iface, w->wan);
+	set_route(w, r, &lan, 1, RIB_ROUTE_REPLACE);
+	assert_int_equal(found(w, "2001:db8::1")->iface, w->lan);
+	del_route(w, r, &lan, 1);
+	assert_leads(w, "2001:db8::1", NEXTHOP_NONE);
+}
+
 static void a_late_word_about_one_of_a_kind_takes_no_other(void **state)
 {
 	struct world *w = *state;
@@ -237,6 +252,7 @@ int main(void)
 		in_world(a_family_that_is_kept_is_not_swept),
 		in_world(a_resync_that_is_abandoned_sweeps_nothing_and_the_next_one_does),
 		in_world(a_dropped_route_is_not_what_another_replaces),
+		in_world(ipv6_replaces_the_first_of_its_kind),
 		in_world(a_late_word_about_one_of_a_kind_takes_no_other),
 		in_world(an_ipv4_route_goes_with_the_first_of_its_links_to_be_deleted),
 		in_world(a_leg_stays_dead_until_ipv4_is_back_on_its_link),
