@@ -93,6 +93,7 @@ struct mirror {
 
 	bool dumping;	  /* steps[step] has been asked for */
 	bool interrupted; /* ... and the kernel says that it was disturbed */
+	int dump_err;	  /* how the last one ended */
 	bool disturbed;	  /* one of the steps stayed so */
 	bool incomplete;  /* ... and not one of routes: nothing may be swept */
 	bool lost;	  /* events were lost since the dump began */
@@ -273,6 +274,7 @@ static void dump_end(struct mirror *mirror, int err)
 	event_add(mirror->answer, NULL);
 	mirror->end_ns = clock_now_ns();
 	mirror->dump_ns = mirror->end_ns - mirror->begin_ns;
+	mirror->dump_err = err;
 	if (err)
 		log_warning("netlink: dump: %s", strerror(-err));
 	mirror_apply_end(&mirror->apply, !err && !mirror->incomplete);
@@ -335,24 +337,6 @@ static void step_end(struct mirror *mirror, int err)
 	mirror->tries = 0;
 	if (++mirror->step == STEPS)
 		return dump_end(mirror, 0);
-	step_begin(mirror);
-}
-
-static void dump_begin(struct mirror *mirror)
-{
-	static const struct timeval timeout = { ANSWER_TIMEOUT_S, 0 };
-
-	event_del(mirror->resync);
-	if (mirror->replaying)
-		replay_end(mirror); /* its synced() must not be left out */
-	mirror->dumping = true;
-	mirror->begin_ns = clock_now_ns();
-	drain(mirror, UINT32_MAX);
-	mirror->lost = mirror->disturbed = mirror->incomplete = false;
-	mirror->step = mirror->tries = 0;
-	event_del(mirror->answer);
-	event_add(mirror->answer, &timeout);
-	mirror_apply_begin(&mirror->apply);
 	step_begin(mirror);
 }
 
@@ -422,6 +406,28 @@ static bool answer_slice(struct mirror *mirror)
 	return true;
 }
 
+static void dump_begin(struct mirror *mirror)
+{
+	static const struct timeval timeout = { ANSWER_TIMEOUT_S, 0 };
+
+	event_del(mirror->resync);
+	if (mirror->replaying)
+		replay_end(mirror); /* its synced() must not be left out */
+	/* the kernel begins no dump on a socket where another one has not been read to its end */
+	mirror->dump_seq = ++mirror->seq;
+	while (answer_slice(mirror))
+		;
+	mirror->dumping = true;
+	mirror->begin_ns = clock_now_ns();
+	drain(mirror, UINT32_MAX);
+	mirror->lost = mirror->disturbed = mirror->incomplete = false;
+	mirror->step = mirror->tries = 0;
+	event_del(mirror->answer);
+	event_add(mirror->answer, &timeout);
+	mirror_apply_begin(&mirror->apply);
+	step_begin(mirror);
+}
+
 static void on_answer(evutil_socket_t fd, short what, void *arg)
 {
 	struct mirror *mirror = arg;
@@ -454,14 +460,14 @@ static int dump_now(struct mirror *mirror)
 	while (mirror->dumping) {
 		if (!poll(&fd, 1, ANSWER_TIMEOUT_S * 1000)) {
 			dump_end(mirror, -ETIMEDOUT);
-			return -ETIMEDOUT;
+			break;
 		}
 		answer_slice(mirror);
 		drain(mirror, DRAIN_SLICE);
 	}
 	while (mirror->replaying)
 		follow_slice(mirror);
-	return 0;
+	return mirror->dump_err;
 }
 
 int mirror_resync(struct mirror *mirror)

@@ -245,7 +245,8 @@ static double counter(const struct follower *f, const char *group, const char *n
 {
 	json_t *show = mirror_show(f->mirror);
 	const json_t *from = group ? json_object_get(show, group) : show;
-	double value = json_number_value(json_object_get(from, name));
+	const json_t *found = json_object_get(from, name);
+	double value = json_is_true(found) ? 1 : json_number_value(found);
 
 	json_decref(show);
 	return value;
@@ -443,6 +444,30 @@ static void ipv6_routes_that_go_while_they_are_read_are_read_again(void **state)
 	is_read_again(existing, "route add 2001:db8:1::/48 via 2001:db8::2\n"
 				"route del 2001:db8:1::/48 via 2001:db8::2\n");
 	free(existing);
+}
+
+/* A dump that runs in the background gives way to one that is asked for. */
+static void a_dump_may_be_asked_for_in_the_middle_of_another(void **state)
+{
+	struct follower *f;
+	char *existing;
+	double until = now_s() + 5;
+
+	NEEDS_NAMESPACE();
+	two_pairs();
+	existing = lines_of("route add 2001:db8:%x::/48 via 2001:db8::%u\n", 9000);
+	f = follower_new(4096);
+	kernel(existing); /* more than fits */
+	free(existing);
+	while (!(counter(f, NULL, "dumping") > 0) && now_s() < until)
+		event_base_loop(f->base, EVLOOP_ONCE);
+	assert_true(now_s() < until);
+	assert_int_equal(mirror_resync(f->mirror), 0);
+	assert_true(follower_agrees(f, 3));
+	assert_int_equal((int)counter(f, "resyncs", "interrupted"), 0);
+	assert_int_equal((int)counter(f, "resyncs", "failed"), 0);
+	assert_int_equal((int)counter(f, NULL, "repeats"), 0);
+	follower_free(f);
 }
 
 /* What was lost before a dump is no reason for another one. */
@@ -652,6 +677,7 @@ int main(void)
 		cmocka_unit_test(dumps_among_changes_end_equal),
 		cmocka_unit_test(objects_that_change_while_they_are_read_are_read_again),
 		cmocka_unit_test(ipv6_routes_that_go_while_they_are_read_are_read_again),
+		cmocka_unit_test(a_dump_may_be_asked_for_in_the_middle_of_another),
 		cmocka_unit_test(a_dump_makes_up_for_what_was_lost_before_it),
 		cmocka_unit_test(links_that_went_down_before_a_dump_take_nothing_along),
 		cmocka_unit_test(a_storm_waits_in_memory),
