@@ -80,21 +80,18 @@ static bool hand_over(struct worker *worker, uint16_t to, struct packet *p)
 /* Send one packet whose verdict is TX; false: its verdict is DROP now. */
 static bool send_packet(struct worker *worker, const struct worker_set *set, struct packet *p)
 {
-	const struct worker_tx *tx = &set->tx[p->out_port < PORT_MAX ? p->out_port : 0];
 	struct iface_counters *iface = &worker->dp.counters->iface[p->out_iface];
+	static const struct worker_tx nowhere = { .worker = WORKER_NONE };
+	const struct worker_tx *tx = p->out_port < PORT_MAX ? &set->tx[p->out_port] : &nowhere;
 
-	if (__builtin_expect(p->out_port >= PORT_MAX || (!tx->queue && tx->worker == WORKER_NONE),
-			     0)) {
+	if (!tx->queue && tx->worker != WORKER_NONE)
+		return hand_over(worker, tx->worker, p);
+	if (__builtin_expect(!tx->queue, 0)) {
 		packet_drop(p, DROP_PORT_GONE);
 		return false;
 	}
-	if (!tx->queue && tx->worker != worker->dp.index)
-		return hand_over(worker, tx->worker, p);
-	if (!tx->queue || !transmit(worker, tx->queue, p)) {
-		if (!tx->queue)
-			packet_drop(p, DROP_PORT_GONE);
+	if (!transmit(worker, tx->queue, p))
 		return false;
-	}
 	datapath_count(&worker->dp.counters->tx_packets, 1);
 	datapath_count(&iface->tx_packets, 1);
 	datapath_count(&iface->tx_bytes, p->len);
