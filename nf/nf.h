@@ -11,6 +11,10 @@
  * the same name over (or refuses, which refuses the reload), the chains are swapped by RCU, and
  * after a grace period fini() frees the old instance.
  *
+ * A chain without a stateful function never touches the flow table. In one that has any, the flow
+ * stage stands where the first of them does: a packet of a known flow skips all stateful functions
+ * and goes on to the others behind with its rewriting done and its next hop known.
+ *
  * A function without a section of its own in the file can be named in a chain all the same: it
  * then runs with its defaults under the instance name "default".
  */
@@ -21,9 +25,10 @@
 
 #include "conf.h"
 #include "datapath.h"
+#include "flow_open.h"
 #include "log.h"
 
-#define NF_ABI 1
+#define NF_ABI 2
 
 struct nf;
 
@@ -42,7 +47,11 @@ struct nf_ops {
 	/* Take over what lives in `old`, by sharing it: `old` goes on working until its fini(), since
 	 * another function may still refuse the reload. 0 or -errno: the reload is refused. control. */
 	int (*adopt)(struct nf *nf, struct nf *old);
-	/* Decide on packets: leave PACKET_CONTINUE, or TX/DROP/STOLEN. worker. */
+	/* Stateful functions: asked once per flow, told once when it has ended (flow_open.h). worker. */
+	enum nf_verdict (*open)(struct nf *nf, struct datapath *dp, struct flow_open *open);
+	void (*close)(struct nf *nf, struct datapath *dp, const struct flow_close *close);
+	/* Stateless ones, asked for every packet: leave PACKET_CONTINUE, or TX/DROP/STOLEN. Of a
+	 * function that has both, the instance says which (`stateful`). worker. */
 	void (*process)(struct nf *nf, struct datapath *dp, struct burst *burst);
 	/* One source for visorctl and metrics. control. */
 	void (*show)(const struct nf *nf, json_t *out);
@@ -55,10 +64,13 @@ struct nf {
 	const void *conf; /* the struct that ops->schema describes */
 	void *state;	  /* the function's own */
 	uint16_t drop_base;
+	bool stateful; /* open() is asked rather than process(); init() may change it; as it is set
+			* before init(): whether there is an open() */
 };
 
 struct chain {
 	unsigned n;
+	bool stateful; /* one of its functions is: its packets take the flow stage */
 	struct nf *functions[];
 };
 

@@ -23,6 +23,7 @@ static int function_new(struct nf *nf, const struct function_config *config,
 		return base;
 	}
 	nf->drop_base = (uint16_t)base;
+	nf->stateful = config->ops->open != NULL;
 	err = nf->ops->init ? nf->ops->init(nf) : 0;
 	if (err)
 		conf_error(errors, config->conf, "%s: cannot be started: %s", owner,
@@ -49,11 +50,13 @@ static struct chain *chain_new(struct pipeline *pipeline, const struct config *c
 	for (unsigned i = 0; i < item->functions.n; i++) {
 		struct nf *nf = find_function(pipeline, config, item->functions.value[i]);
 
-		if (nf)
+		if (nf) {
 			chain->functions[chain->n++] = nf;
-		else
+			chain->stateful |= nf->stateful;
+		} else {
 			conf_error(errors, &item->where, "no function \"%s\"",
 				   item->functions.value[i]);
+		}
 	}
 	return chain;
 }

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What packets do to a flow's state, and how long a flow may be idle in each state.
+ *
+ * TCP: RFC 9293 with window tracking (van Rooij 2001); resets and FINs as RFC 5961 has it in spirit:
+ * out of the window they are refused; a reset inside it passes but ends the flow only where its
+ * sequence number is exactly the next one; a SYN inside an established flow passes as the endpoint's
+ * to answer (challenge ACK) without changing anything.
+ * UDP, ICMP echo, SCTP and others: new until the other side answers.
+ *
+ * Plain functions of the flow and the packet; any worker.
+ */
+#ifndef VISOR_FLOW_TRACK_H
+#define VISOR_FLOW_TRACK_H
+
+#include "conf.h"
+#include "flow.h"
+#include "packet.h"
+
+/* Idle times, in ticks, by state. */
+struct flow_timeouts {
+	uint32_t ticks[FLOW_STATES];
+};
+
+/* The configuration's group `flows.timeouts`, seconds, one key for each state that has a time-out;
+ * the defaults are documented in the table (flow_track_conf.c). */
+struct flow_timeouts_config {
+	struct conf_where where;
+	int64_t seconds[FLOW_STATES];
+};
+extern const struct conf_schema flow_timeouts_schema;
+void flow_timeouts_set(struct flow_timeouts *timeouts, const struct flow_timeouts_config *config);
+
+/* "established", "syn-sent" … as `visorctl show flows` prints and filters it. */
+const char *flow_state_name(unsigned state);
+/* The state by that name, -1 none. */
+int flow_state_by_name(const char *name);
+
+enum flow_track_result {
+	FLOW_TRACK_OK = 0,
+	FLOW_TRACK_INVALID, /* not of this flow: out of the window, impossible flags … */
+	FLOW_TRACK_REOPEN,  /* a new conversation with the same key: end this flow, then a miss */
+};
+
+/* May p (parsed, not a later fragment, L4 complete where the protocol has a header) open a flow, and
+ * in which state? FLOW_TRACK_OK: head->state, flags, protocol, tcp are set for its being the first
+ * packet of direction 0. `loose`: TCP that is not a SYN may. */
+enum flow_track_result flow_track_open(struct flow_head *head, const struct packet *p, bool loose);
+
+/* A packet of direction d of a flow. `offset` is to be added to its sequence number (d = 1) or
+ * subtracted from its acknowledgement (d = 0) before it is looked at: 0 but behind a SYN proxy. */
+enum flow_track_result flow_track(struct flow_head *head, enum flow_direction d,
+				  const struct packet *p, uint32_t offset);
+
+/* How soon it may be given up when the table is full: 0 first (reset, closed), 1 half-open and
+ * unanswered, 2 short-lived or unassured, 3 never (established). */
+unsigned flow_state_rank(unsigned state, unsigned flags);
+
+#endif
