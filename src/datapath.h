@@ -4,7 +4,7 @@
  * process(). Everything here: worker thread, the one that owns the datapath.
  *
  * Accounting, exact at any quiescent moment:
- *     received + originated = transmitted + Σ drops + waiting (for a neighbour)
+ *     received + originated = transmitted + Σ drops + waiting (for a neighbour) + held
  */
 #ifndef VISOR_DATAPATH_H
 #define VISOR_DATAPATH_H
@@ -18,6 +18,7 @@
 
 struct frame_cache;
 struct neighbour_wait;
+struct reassembly;
 struct worker;
 
 /* Written by one worker, read (relaxed) by the control thread. */
@@ -26,7 +27,9 @@ struct iface_counters {
 };
 
 struct datapath_counters {
-	uint64_t rx_packets, tx_packets, originated, waiting;
+	uint64_t rx_packets, tx_packets, originated;
+	uint64_t waiting; /* for a neighbour */
+	uint64_t held;	  /* for the first fragment of their datagram */
 	uint64_t icmp_sent;
 	uint64_t drops[DROP_REASONS_MAX];
 	struct iface_counters iface[IFACE_MAX];
@@ -38,6 +41,7 @@ struct datapath {
 	struct datapath_counters *counters;
 	struct frame_cache *frames;
 	struct neighbour_wait *wait;
+	struct reassembly *reassembly;
 	struct worker *worker; /* opaque to functions */
 	uint8_t *umem;	       /* address 0 of the frames, for the segments of a packet */
 	uint32_t frame_size;   /* a power of two; frames are aligned to it within the UMEM */

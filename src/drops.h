@@ -42,6 +42,13 @@
 	X(DROP_TOO_BIG, "too_big", "larger than the egress MTU and may not be fragmented")         \
 	X(DROP_FRAGMENTED, "fragmented", "sent on as fragments, each counted as originated")       \
 	X(DROP_FRAGMENT_FAILED, "fragment_failed", "could not be fragmented")                      \
+	X(DROP_FRAGMENT_OVERLAP, "fragment_overlap", "fragments of one datagram overlap")          \
+	X(DROP_FRAGMENT_TINY, "fragment_tiny", "a first fragment without the whole header")        \
+	X(DROP_FRAGMENT_LENGTH, "fragment_length", "a fragment of impossible length or offset")    \
+	X(DROP_FRAGMENT_DUPLICATE, "fragment_duplicate", "a fragment that came already")           \
+	X(DROP_FRAGMENT_TIMEOUT, "fragment_timeout", "waited too long for the first fragment")     \
+	X(DROP_FRAGMENT_LIMIT, "fragment_limit", "too many fragments or datagrams under way")      \
+	X(DROP_FRAGMENT_DENIED, "fragment_denied", "its datagram's first fragment was dropped")    \
 	X(DROP_NO_FRAME, "no_frame", "no free frame")                                              \
 	X(DROP_TX_FULL, "tx_full", "the egress queue is full")                                     \
 	X(DROP_WORKER_RING_FULL, "worker_ring_full", "the ring to another worker is full")         \

@@ -84,7 +84,7 @@ static json_t *worker_show(const struct engine *engine, const struct worker *wor
 	json_object_set_new(out, "handed_over", number(READ(s->handed_over)));
 	json_object_set_new(out, "taken_over", number(READ(s->taken_over)));
 	json_object_set_new(out, "originated", number(READ(c->originated)));
-	json_object_set_new(out, "waiting", number(READ(c->waiting)));
+	json_object_set_new(out, "waiting", number(READ(c->waiting) + READ(c->held)));
 	json_object_set_new(out, "frames_cached", number(frame_cache_count(worker->dp.frames)));
 	return out;
 }
@@ -111,7 +111,8 @@ static json_t *show_drops(void *arg, const json_t *args, char **error, json_t **
 	uint64_t received = workers_sum(w, offsetof(struct datapath_counters, rx_packets));
 	uint64_t originated = workers_sum(w, offsetof(struct datapath_counters, originated));
 	uint64_t transmitted = workers_sum(w, offsetof(struct datapath_counters, tx_packets));
-	uint64_t waiting = workers_sum(w, offsetof(struct datapath_counters, waiting));
+	uint64_t waiting = workers_sum(w, offsetof(struct datapath_counters, waiting)) +
+			   workers_sum(w, offsetof(struct datapath_counters, held));
 	uint64_t dropped = 0;
 	json_t *drops = json_array();
 

@@ -15,6 +15,7 @@
 #ifndef VISOR_PACKET_H
 #define VISOR_PACKET_H
 
+#include <linux/types.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -38,6 +39,9 @@ enum packet_verdict {
 #define PKT_NO_ERROR 0x40 /* never answer with an ICMP error (RFC 1122 3.2.2, RFC 4443 2.4 e) */
 #define PKT_L2_GROUP 0x80 /* came in as link-layer multicast or broadcast */
 
+/* packet.marks */
+#define PKT_REASSEMBLED 0x01 /* a fragment that reassembly let pass; sport, dport are set */
+
 struct packet {
 	uint8_t *data;	     /* the Ethernet header */
 	uint32_t len;	     /* bytes from the Ethernet header on, over all frames */
@@ -55,14 +59,14 @@ struct packet {
 	uint16_t port;	     /* ingress port */
 	uint32_t hash;	 /* flow hash: five-tuple, for fragments addresses+protocol; ECMP, spread */
 	uint8_t verdict; /* enum packet_verdict */
-	uint8_t spare;
-	uint16_t reason;    /* with PACKET_DROP: index of the drop counter */
-	uint16_t out_port;  /* with PACKET_TX */
-	uint16_t out_iface; /* with PACKET_TX */
-	uint32_t nexthop;   /* next-hop id once a route is known, 0 none */
-	uint64_t rx_ns;	    /* time of the burst that it came with */
-	uint32_t mtu;	    /* IP MTU towards the next hop, once a route is known */
-	uint32_t pad;
+	uint8_t marks;	 /* PKT_REASSEMBLED */
+	uint16_t reason; /* with PACKET_DROP: index of the drop counter */
+	uint16_t out_port;   /* with PACKET_TX */
+	uint16_t out_iface;  /* with PACKET_TX */
+	uint32_t nexthop;    /* next-hop id once a route is known, 0 none */
+	uint64_t rx_ns;	     /* time of the burst that it came with */
+	uint32_t mtu;	     /* IP MTU towards the next hop, once a route is known */
+	__be16 sport, dport; /* of a fragment's datagram, as flow.h has them (reassembly.h) */
 };
 _Static_assert(sizeof(struct packet) == 64, "a packet descriptor is one cache line");
 

@@ -143,6 +143,7 @@ unsigned queue_receive(struct queue *queue, struct frame_cache *cache, struct pa
 		p->first_len = (uint16_t)desc->len;
 		p->segments = 0;
 		p->flags = 0;
+		p->marks = 0;
 		p->port = queue->port;
 		p->verdict = PACKET_CONTINUE;
 		p->reason = 0;

@@ -453,5 +453,5 @@ bool support_balanced(const struct support *s)
 	for (unsigned i = 0; i < DROP_REASONS_MAX; i++)
 		drops += s->counters.drops[i];
 	return s->counters.rx_packets + s->counters.originated ==
-	       s->counters.tx_packets + drops + s->counters.waiting;
+	       s->counters.tx_packets + drops + s->counters.waiting + s->counters.held;
 }

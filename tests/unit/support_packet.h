@@ -106,7 +106,7 @@ struct packet *support_probe(struct support *s, const struct probe *probe, uint1
  * to be read in the descriptors. */
 void support_run(struct support *s, struct nf *nf, struct packet **packets, unsigned n);
 
-/* received + originated = transmitted + drops + waiting */
+/* received + originated = transmitted + drops + waiting + held */
 bool support_balanced(const struct support *s);
 
 /* RFC 1071 in its simplest form, host order; 0 over data that contains its right checksum. */
