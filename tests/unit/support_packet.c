@@ -273,6 +273,8 @@ void datapath_finish(struct datapath *dp, struct packet *const *packets, unsigne
 
 		if (p->verdict == PACKET_STOLEN)
 			continue;
+		if (s->finished)
+			s->finished(s, p);
 		if (p->verdict != PACKET_TX) {
 			dp->counters->drops[p->verdict ? p->reason : DROP_END_OF_CHAIN]++;
 			continue;

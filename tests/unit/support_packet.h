@@ -60,6 +60,8 @@ struct support {
 	} asked[1024];
 	unsigned n_sent;
 	struct sent sent[SUPPORT_SENT];
+	/* called for each packet that datapath_finish() is done with; may be NULL */
+	void (*finished)(struct support *s, const struct packet *p);
 	unsigned frames_left;
 	void **memory;
 	unsigned n_memory;
