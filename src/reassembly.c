@@ -22,6 +22,7 @@
 #include <sys/random.h>
 
 #include "bytes.h"
+#include "flow_key.h"
 #include "mix.h"
 #include "reassembly_datagram.h"
 
@@ -278,8 +279,12 @@ static void let_pass(struct packet *p, const struct datagram *d)
 
 static void take_first(struct datapath *dp, struct datagram *d, struct packet *p)
 {
+	struct flow_key key;
+
+	flow_key_from_packet(p, &key);
 	d->protocol = p->protocol;
-	fragment_ports(p, &d->sport, &d->dport);
+	d->sport = key.family == 4 ? key.v4.sport : key.v6.sport;
+	d->dport = key.family == 4 ? key.v4.dport : key.v6.dport;
 	d->first = p;
 	datagram_move(&dp->reassembly->table, d, DATAGRAM_DECIDING, dp->now_ns);
 	let_pass(p, d);
@@ -373,7 +378,7 @@ void reassembly_input(struct datapath *dp, struct packet *p)
 
 bool reassembly_pending(const struct datapath *dp)
 {
-	return dp->reassembly->table.list[DATAGRAM_DECIDING].oldest != NULL;
+	return dp->reassembly && dp->reassembly->table.list[DATAGRAM_DECIDING].oldest;
 }
 
 /* Was it dropped? One that left in pieces of its own was not. */
@@ -428,7 +433,7 @@ void reassembly_poll(struct datapath *dp)
 	unsigned budget = EXPIRE_AT_ONCE;
 	struct datagram *d;
 
-	if (likely(!r->table.count))
+	if (likely(!r || !r->table.count))
 		return;
 	for (unsigned i = 0; i < sizeof(states) / sizeof(states[0]); i++)
 		while (budget && (d = r->table.list[states[i]].oldest) && is_expired(dp, d)) {
@@ -440,7 +445,7 @@ void reassembly_poll(struct datapath *dp)
 uint64_t reassembly_next_ns(const struct datapath *dp)
 {
 	const struct reassembly *r = dp->reassembly;
-	const struct datagram *d = r->table.list[DATAGRAM_WAITING].oldest;
+	const struct datagram *d = r ? r->table.list[DATAGRAM_WAITING].oldest : NULL;
 
 	return d ? d->since_ns + r->limit.timeout_ns : UINT64_MAX;
 }
@@ -449,7 +454,7 @@ void reassembly_drop_all(struct datapath *dp)
 {
 	struct datagram *d;
 
-	for (unsigned state = 0; state < DATAGRAM_STATES; state++)
+	for (unsigned state = 0; dp->reassembly && state < DATAGRAM_STATES; state++)
 		while ((d = dp->reassembly->table.list[state].oldest))
 			forget(dp, d, DROP_FRAGMENT_TIMEOUT);
 }

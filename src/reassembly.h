@@ -40,7 +40,8 @@
  * A first is asked about before any of its others are let go, also where all of them came in one
  * burst.
  *
- * Accounting: packets that wait are in counters->held.
+ * Accounting: packets that wait are in counters->held. A worker without a table (dp->reassembly is
+ * NULL) has nothing pending, nothing to poll and nothing to drop.
  *
  * All but new and free: worker.
  */

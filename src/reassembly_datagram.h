@@ -81,9 +81,6 @@ struct datagram_table {
 /* Read p, which has PKT_FRAGMENT. DROP_NONE, or the reason to drop this packet alone. */
 uint16_t fragment_read(const struct packet *p, struct fragment *fragment);
 
-/* The ports of the flow that p, a first fragment with its header whole, belongs to (flow.h). */
-void fragment_ports(const struct packet *p, __be16 *sport, __be16 *dport);
-
 /* control */
 int datagram_table_new(struct datagram_table *table, uint32_t datagrams, uint64_t seed);
 void datagram_table_free(struct datagram_table *table);

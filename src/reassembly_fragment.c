@@ -3,9 +3,6 @@
  * What a fragment says of itself: its datagram, which part of it it is, and whether its headers are
  * whole. The parser has seen to lengths and extension headers.
  */
-#include <netinet/icmp6.h>
-#include <netinet/ip_icmp.h>
-
 #include "bytes.h"
 #include "drops.h"
 #include "parse.h"
@@ -77,29 +74,4 @@ uint16_t fragment_read(const struct packet *p, struct fragment *f)
 		return DROP_FRAGMENT_LENGTH;
 	f->tiny = header_is_cut(p, f);
 	return DROP_NONE;
-}
-
-void fragment_ports(const struct packet *p, __be16 *sport, __be16 *dport)
-{
-	const uint8_t *l4 = packet_l4(p);
-
-	*sport = *dport = 0;
-	switch (p->protocol) {
-	case IPPROTO_TCP:
-	case IPPROTO_UDP:
-	case IPPROTO_UDPLITE:
-	case IPPROTO_SCTP:
-	case IPPROTO_DCCP:
-		*sport = bytes_load16(l4);
-		*dport = bytes_load16(l4 + 2);
-		break;
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-		if (l4[0] == ICMP_ECHO || l4[0] == ICMP6_ECHO_REQUEST)
-			*sport = bytes_load16(l4 + 4);
-		else if (l4[0] == ICMP_ECHOREPLY || l4[0] == ICMP6_ECHO_REPLY)
-			*dport = bytes_load16(l4 + 4);
-		break;
-	default: break;
-	}
 }

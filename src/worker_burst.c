@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "bytes.h"
 #include "egress.h"
 #include "nf/nf.h"
 #include "parse.h"
@@ -271,6 +272,22 @@ static uint16_t spread_worker(const struct worker *worker, const struct packet *
 	return (uint16_t)(((uint64_t)(p->hash >> 16) * worker->all->n) >> 16);
 }
 
+/* The worker that p is for. Packets of a spread port are dealt out, and a stateful chain's fragments
+ * of one datagram have to come together, though only the first has ports for the NIC to see. The
+ * hash of fragments is that of their addresses alone. */
+static uint16_t home_of(const struct worker *worker, const struct queue *queue,
+			const struct packet *p)
+{
+	const struct chain *chain;
+
+	if (__atomic_load_n(&queue->spread, __ATOMIC_RELAXED))
+		return spread_worker(worker, p);
+	if (likely(!(p->flags & PKT_FRAGMENT)))
+		return worker->dp.index;
+	chain = chain_of(&worker->dp, p);
+	return chain && chain->stateful ? spread_worker(worker, p) : worker->dp.index;
+}
+
 unsigned worker_receive(struct worker *worker, struct queue *queue)
 {
 	struct datapath *dp = &worker->dp;
@@ -286,6 +303,7 @@ unsigned worker_receive(struct worker *worker, struct queue *queue)
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = &worker->packets[i];
 		uint16_t reason = p->verdict == PACKET_DROP ? p->reason : parse_packet(p);
+		uint16_t to;
 
 		p->rx_ns = dp->now_ns;
 		if (!reason)
@@ -295,16 +313,11 @@ unsigned worker_receive(struct worker *worker, struct queue *queue)
 			out[n_out++] = p;
 			continue;
 		}
-		if (__atomic_load_n(&queue->spread, __ATOMIC_RELAXED)) {
-			uint16_t to = spread_worker(worker, p);
-
-			if (to != dp->index) {
-				if (!hand_over(worker, to, p))
-					out[n_out++] = p;
-				continue;
-			}
-		}
-		mine[n_mine++] = p;
+		to = home_of(worker, queue, p);
+		if (to == dp->index)
+			mine[n_mine++] = p;
+		else if (!hand_over(worker, to, p))
+			out[n_out++] = p;
 	}
 	datapath_finish(dp, out, n_out);
 	process(worker, mine, n_mine);
