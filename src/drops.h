@@ -22,7 +22,8 @@
 	X(DROP_IP4_HEADER, "ip4_header", "bad IPv4 version, header length or total length")        \
 	X(DROP_IP4_CHECKSUM, "ip4_checksum", "IPv4 header checksum is wrong")                      \
 	X(DROP_IP6_HEADER, "ip6_header", "bad IPv6 version or payload length")                     \
-	X(DROP_IP6_EXTENSIONS, "ip6_extensions", "IPv6 extension headers too many or malformed")   \
+	X(DROP_IP6_EXTENSIONS, "ip6_extensions", "IPv6 extension headers malformed or misplaced")  \
+	X(DROP_IP6_CHAIN, "ip6_chain", "more IPv6 extension headers than are walked")              \
 	X(DROP_VLAN, "vlan_unknown", "a VLAN tag that no interface of the port carries")           \
 	X(DROP_INTERFACE_DOWN, "interface_down", "the ingress interface is administratively down") \
 	X(DROP_OTHER_HOST, "other_host", "for another MAC address than the interface's")           \

@@ -243,28 +243,39 @@ static unsigned ip6_fragment_flags(const uint8_t *header)
 	return (word & ~6u ? PKT_FRAGMENT : 0) | (word >> 3 ? PKT_LATER_FRAGMENT : 0);
 }
 
-/* Walk the extension headers, RFC 8200 4.1: hop-by-hop only as the first. f->l4 and f->protocol
- * begin at the first of them and end at the upper layer, or at a later fragment's payload. */
+/* The chain ends in the middle of a header: of a fragment that is RFC 7112's. */
+static uint16_t ip6_chain_cut(unsigned flags)
+{
+	return flags & PKT_FRAGMENT ? DROP_FRAGMENT_TINY : DROP_IP6_EXTENSIONS;
+}
+
+/* Walk the extension headers, RFC 8200 4.1: hop-by-hop only as the first, one fragment header at
+ * most. f->l4 and f->protocol begin at the first of them and end at the upper layer, or at a later
+ * fragment's payload. */
 static uint16_t ip6_extensions(const struct packet *p, struct found *f)
 {
 	const unsigned end = f->l3 + f->ip_len;
+	bool fragmented = false;
 
 	for (unsigned n = 0; ip6_extension(f->protocol); n++) {
 		const uint8_t kind = f->protocol;
 		const uint8_t *header = p->data + f->l4;
 		unsigned len;
 
-		if (n == IP6_EXTENSIONS_MAX || (kind == IPPROTO_HOPOPTS && n))
+		if (n == IP6_EXTENSIONS_MAX)
+			return DROP_IP6_CHAIN;
+		if ((kind == IPPROTO_HOPOPTS && n) || (kind == IPPROTO_FRAGMENT && fragmented))
 			return DROP_IP6_EXTENSIONS;
 		if (f->l4 + 8 > end)
-			return DROP_IP6_EXTENSIONS;
+			return ip6_chain_cut(f->flags);
 		if (f->l4 + 8 > p->first_len)
 			return DROP_TRUNCATED;
 		len = ip6_extension_len(kind, header);
 		if (f->l4 + len > end)
-			return DROP_IP6_EXTENSIONS;
+			return ip6_chain_cut(f->flags);
 		if (f->l4 + len > p->first_len)
 			return DROP_TRUNCATED;
+		fragmented = fragmented || kind == IPPROTO_FRAGMENT;
 		if (kind == IPPROTO_HOPOPTS)
 			f->flags |= PKT_IP_OPTIONS;
 		else if (kind == IPPROTO_ROUTING && header[2] == 0)

@@ -5,9 +5,24 @@
  * first frame of a multi-buffer packet is read, headers beyond it are DROP_TRUNCATED.
  *
  * Checked here: RFC 1812 5.2.2 (version, IHL, total length, header checksum), RFC 8200 (version,
- * payload length, extension-header order of hop-by-hop, a limit of 8 extension headers). Trailing
- * Ethernet padding is allowed; `len` is trimmed to the datagram's end (but not that of a
- * multi-buffer packet: where a datagram ends is l3 + ip_len).
+ * payload length, extension headers). Trailing Ethernet padding is allowed; `len` is trimmed to the
+ * datagram's end (but not that of a multi-buffer packet: where a datagram ends is l3 + ip_len).
+ *
+ * IPv6 extension headers: hop-by-hop, routing, fragment, authentication and destination options are
+ * walked, eight at most. `protocol` is what stands behind the last of them. Where the walk ends:
+ *     beyond the eighth                          DROP_IP6_CHAIN
+ *     hop-by-hop not the first, a second         DROP_IP6_EXTENSIONS
+ *     fragment header, one that does not fit
+ *     a first fragment that ends before the      DROP_FRAGMENT_TINY (RFC 7112 5)
+ *     chain does
+ *     ESP                                        what is behind it is hidden: it is the protocol
+ *     59, no next header                         protocol 59; nothing behind it is looked at
+ *     any other number                           it is the protocol, known or not
+ * The last is RFC 7045's question, what to do with a header that one does not know: no number is
+ * taken for an extension header that cannot be walked. Mobility, HIP and Shim6 messages (135, 139,
+ * 140), experiments (253, 254) and numbers without a meaning are forwarded by routing as RFC 7045
+ * 2.1 wants it, and are for a firewall's rules to let through by their number, or not, as in IPv4.
+ *
  * Not checked here: martians, TTL, anything that is policy (the router's).
  */
 #ifndef VISOR_PARSE_H
