@@ -101,7 +101,7 @@ static int start_workers(struct engine *engine)
 		return err;
 	}
 	log_info("memory: %u frames of %u bytes, %s", engine->umem->frames,
-		 engine->umem->frame_size, engine->umem->pages);
+		 engine->umem->frame_size, engine->umem->memory.pages);
 	engine->env.umem = engine->umem;
 	err = frame_cache_new(&engine->env.frames, engine->umem);
 	if (!err)

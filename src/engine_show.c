@@ -99,7 +99,8 @@ static json_t *show_workers(void *arg, const json_t *args, char **error, json_t 
 		json_array_append_new(workers, worker_show(engine, engine->workers->worker[i]));
 	return json_pack("{s:o,s:{s:i,s:i,s:i,s:s,s:b}}", "workers", workers, "memory",
 			 "frame_size", (int)umem->frame_size, "frames", (int)umem->frames, "free",
-			 (int)umem_pool_count(umem), "pages", umem->pages, "hugepages", umem->huge);
+			 (int)umem_pool_count(umem), "pages", umem->memory.pages, "hugepages",
+			 umem->memory.huge);
 }
 
 /* --- drops: the whole account --- */

@@ -6,9 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#define HUGE_2M (2u << 20)
+#include "treiber.h"
 
 struct frame_cache {
 	struct umem *umem;
@@ -17,84 +16,21 @@ struct frame_cache {
 
 static void stack_push(struct umem *umem, uint64_t *head, struct slab *slab)
 {
-	uint32_t index = (uint32_t)(slab - umem->slabs) + 1;
-	uint64_t old = __atomic_load_n(head, __ATOMIC_RELAXED), new;
-
-	do {
-		__atomic_store_n(&slab->next, (uint32_t)old, __ATOMIC_RELAXED);
-		new = (((old >> 32) + 1) << 32) | index;
-	} while (!__atomic_compare_exchange_n(head, &old, new, true, __ATOMIC_RELEASE,
-					      __ATOMIC_RELAXED));
+	treiber_push(head, (uint32_t)(slab - umem->slabs), &slab->next);
 }
 
 static struct slab *stack_pop(struct umem *umem, uint64_t *head)
 {
-	uint64_t old = __atomic_load_n(head, __ATOMIC_ACQUIRE), new;
-	struct slab *slab;
+	uint32_t number = treiber_pop(head, &umem->slabs->next, sizeof(*umem->slabs));
 
-	do {
-		if (!(uint32_t)old)
-			return NULL;
-		slab = &umem->slabs[(uint32_t)old - 1];
-		new = (((old >> 32) + 1) << 32) | __atomic_load_n(&slab->next, __ATOMIC_RELAXED);
-	} while (!__atomic_compare_exchange_n(head, &old, new, true, __ATOMIC_ACQUIRE,
-					      __ATOMIC_ACQUIRE));
-	return slab;
-}
-
-/* Huge pages as asked; sets umem->pages to what was obtained. */
-static int map_area(struct umem *umem, enum hugepages pages, char *why)
-{
-	size_t huge_bytes = (umem->bytes + HUGE_2M - 1) & ~(size_t)(HUGE_2M - 1);
-	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
-	void *area = MAP_FAILED;
-
-	if (pages != HUGEPAGES_OFF)
-		area = mmap(NULL, huge_bytes, PROT_READ | PROT_WRITE, flags | MAP_HUGETLB, -1, 0);
-	if (area != MAP_FAILED) {
-		umem->bytes = huge_bytes;
-		umem->huge = true;
-		snprintf(umem->pages, sizeof(umem->pages), "%zu huge pages of 2 MiB",
-			 huge_bytes / HUGE_2M);
-		umem->area = area;
-		return 0;
-	}
-	if (pages == HUGEPAGES_REQUIRE) {
-		snprintf(why, 256,
-			 "memory: %zu huge pages of 2 MiB are required and not free; "
-			 "reserve them with sysctl vm.nr_hugepages=%zu",
-			 huge_bytes / HUGE_2M, huge_bytes / HUGE_2M);
-		return -ENOMEM;
-	}
-	area = mmap(NULL, umem->bytes + HUGE_2M, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (area == MAP_FAILED) {
-		snprintf(why, 256, "memory: %zu bytes for %u frames: %s", umem->bytes, umem->frames,
-			 strerror(errno));
-		return -ENOMEM;
-	}
-	/* align to a huge page, so that transparent ones can serve and frames are aligned */
-	uintptr_t start = ((uintptr_t)area + HUGE_2M - 1) & ~(uintptr_t)(HUGE_2M - 1);
-	size_t head = start - (uintptr_t)area;
-
-	if (head)
-		munmap(area, head);
-	if (HUGE_2M - head)
-		munmap((void *)(start + umem->bytes), HUGE_2M - head);
-	umem->area = (uint8_t *)start;
-	bool advised = pages != HUGEPAGES_OFF &&
-		       madvise(umem->area, umem->bytes, MADV_HUGEPAGE) == 0;
-
-	madvise(umem->area, umem->bytes, MADV_POPULATE_WRITE);
-	snprintf(umem->pages, sizeof(umem->pages), "%zu KiB in 4 KiB pages%s", umem->bytes >> 10,
-		 advised ? ", transparent huge pages asked for" : "");
-	return 0;
+	return number ? &umem->slabs[number] : NULL;
 }
 
 int umem_new(struct umem **result, uint32_t frames, uint32_t frame_size, enum hugepages pages,
 	     unsigned caches, char *why)
 {
 	struct umem *umem = aligned_alloc(64, sizeof(*umem));
+	char what[32];
 	int err = -ENOMEM;
 
 	why[0] = '\0';
@@ -105,10 +41,9 @@ int umem_new(struct umem **result, uint32_t frames, uint32_t frame_size, enum hu
 	umem->frames = frames;
 	umem->frame_size = frame_size;
 	umem->frame_shift = (uint32_t)__builtin_ctz(frame_size);
-	umem->bytes = (size_t)frames * frame_size;
 	/* every cache holds two slabs, full or not; frames never outnumber the room in the others */
 	umem->n_slabs = frames / SLAB_FRAMES + 2 * caches + 2;
-	umem->slabs = calloc(umem->n_slabs, sizeof(*umem->slabs));
+	umem->slabs = calloc(umem->n_slabs + 1, sizeof(*umem->slabs)); /* from 1 on */
 	if (!umem->slabs) {
 		snprintf(why, 256, "memory: no room for %u slabs", umem->n_slabs);
 		goto fail;
@@ -118,10 +53,12 @@ int umem_new(struct umem **result, uint32_t frames, uint32_t frame_size, enum hu
 	if (!umem->owner)
 		goto fail;
 #endif
-	err = map_area(umem, pages, why);
+	snprintf(what, sizeof(what), "%u frames", frames);
+	err = hugepage_map(&umem->memory, (size_t)frames * frame_size, pages, what, why);
 	if (err)
 		goto fail;
-	for (uint32_t i = 0, frame = 0; i < umem->n_slabs; i++) {
+	umem->area = umem->memory.base;
+	for (uint32_t i = 1, frame = 0; i <= umem->n_slabs; i++) {
 		struct slab *slab = &umem->slabs[i];
 
 		while (slab->n < SLAB_FRAMES && frame < frames)
@@ -139,8 +76,7 @@ void umem_free(struct umem *umem)
 {
 	if (!umem)
 		return;
-	if (umem->area)
-		munmap(umem->area, umem->bytes);
+	hugepage_unmap(&umem->memory);
 #ifdef VISOR_DEBUG
 	free(umem->owner);
 #endif
@@ -265,7 +201,7 @@ uint32_t umem_pool_count(const struct umem *umem)
 
 	/* a walk of a moving stack may be off; it never runs away */
 	while (index && steps++ < umem->n_slabs) {
-		const struct slab *slab = &umem->slabs[index - 1];
+		const struct slab *slab = &umem->slabs[index];
 
 		total += __atomic_load_n(&slab->n, __ATOMIC_RELAXED);
 		index = __atomic_load_n(&slab->next, __ATOMIC_RELAXED);

@@ -7,8 +7,8 @@
  * completion ring: that queue's `with_kernel` bitmap), in a worker's hands (burst, waiting for a
  * neighbour, on the way to another worker), in a worker's cache, or in the common pool.
  *
- * The pool hands frames out in slabs of SLAB_FRAMES: two lock-free stacks (full and empty slabs,
- * Treiber 1986, 32-bit tag against ABA). A worker's cache is two slabs, exchanged whole with the
+ * The pool hands frames out in slabs of SLAB_FRAMES: two lock-free stacks (treiber.h), of full and of
+ * empty slabs. A worker's cache is two slabs, exchanged whole with the
  * pool, after Bonwick's magazines (USENIX 2001): one atomic operation for every 64 frames, and no
  * ping-pong at the boundary.
  *
@@ -22,29 +22,28 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "hugepage.h"
 
 #define SLAB_FRAMES 64
 #define FRAME_HEADROOM 256 /* XDP_PACKET_HEADROOM: what the kernel leaves before a packet */
 
 struct slab {
 	uint32_t n;
-	uint32_t next; /* in a stack: index + 1 of the slab below */
+	uint32_t next; /* in a stack: number of the slab below */
 	uint64_t frame[SLAB_FRAMES];
 };
 
 struct frame_cache; /* one thread's */
 
 struct umem {
-	uint8_t *area;
-	size_t bytes;
+	uint8_t *area; /* memory.base */
+	struct hugepage_area memory;
 	uint32_t frame_size;
 	uint32_t frame_shift;
 	uint32_t frames;
-	char pages[96]; /* what the memory is made of, for people */
-	bool huge;
-	struct slab *slabs;
+	struct slab *slabs; /* [n_slabs + 1], from 1 on */
 	uint32_t n_slabs;
-	uint64_t full __attribute__((aligned(64))); /* tag << 32 | index + 1 */
+	uint64_t full __attribute__((aligned(64))); /* treiber.h */
 	uint64_t empty __attribute__((aligned(64)));
 #ifdef VISOR_DEBUG
 	uint8_t *owner; /* enum frame_owner by frame */

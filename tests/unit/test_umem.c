@@ -28,7 +28,7 @@ static void frames_are_aligned_and_inside_the_area(void **state)
 
 	assert_int_equal(umem->frames, 1024); /* whole slabs */
 	assert_int_equal((uintptr_t)umem->area % 4096, 0);
-	assert_true(umem->bytes >= 1024u * 2048);
+	assert_true(umem->memory.bytes >= 1024u * 2048);
 	assert_int_equal(umem_base(umem, 5 * 2048 + 300), 5 * 2048);
 	umem_free(umem);
 }
