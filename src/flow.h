@@ -59,7 +59,8 @@ static inline uint32_t flow_handle(uint32_t ref)
 /* The state of the protocol; decides the time-out, and who goes first when the table is full. */
 enum flow_state {
 	FLOW_FREE = 0, /* the memory belongs to no flow */
-	FLOW_DEAD,     /* ended: out of the index or on its way; its packets are misses */
+	FLOW_DEAD,     /* ended: out of the index or on its way, or not used again yet;
+			* its packets are misses */
 	FLOW_TCP_SYN_SENT,
 	FLOW_TCP_SYN_RECEIVED,
 	FLOW_TCP_ESTABLISHED,
@@ -88,6 +89,8 @@ enum flow_state {
 #define FLOW_ENCAPSULATED 0x08 /* wide: `action` names what is put around original packets */
 #define FLOW_LOOSE 0x10	       /* opened by a packet in mid-stream */
 #define FLOW_ONE_WAY 0x20      /* replies do not come this way (DSR): no TCP windows */
+#define FLOW_PENDING 0x40      /* the table's: not inserted yet, not to be found */
+#define FLOW_ABORTED 0x80      /* the table's: an insertion that has to look around again */
 
 /* Sequence space, by direction of the packets that write it (RFC 9293; the idea is van Rooij's
  * "Real stateful TCP packet filtering", 2001). */
@@ -130,8 +133,9 @@ _Static_assert(sizeof(struct flow4) == 64, "a narrow flow is one cache line");
 
 struct flow6 {
 	struct flow_head head;
-	uint8_t family[2]; /* 4 or 6, of key[]: they differ where families are translated */
-	uint8_t spare[6];
+	uint8_t family[2];   /* 4 or 6, of key[]: they differ where families are translated */
+	uint8_t protocol[2]; /* of key[]: so do ICMP's numbers then */
+	uint8_t spare[4];
 	struct flow_tuple6 key[2];
 	uint32_t seq_offset; /* server's sequence number - the one that the client knows */
 	uint32_t action;     /* FLOW_ENCAPSULATED: the function's own number for it */

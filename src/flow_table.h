@@ -68,13 +68,14 @@ void flow_lookup(const struct flow_table *table, const struct flow_key *keys, ui
 
 /* A free flow, narrow or wide: all zero, but for owner. 0: there is none. */
 uint32_t flow_alloc(struct flow_cache *cache, bool wide);
-/* Give back what was allocated and never inserted: no grace period. */
+/* Give back what was allocated and is not inserted, also where flow_insert() failed. */
 void flow_unalloc(struct flow_cache *cache, uint32_t handle);
 
 /* Write the keys into the flow (narrow: both IPv4) and make it visible under both. 0; -EEXIST: there
  * is one with one of the keys, *winner is it (with the direction in which `key0` was found), or 0
  * where only key1 is taken, by another flow; -ENOSPC: no room within the bounded probe. On an error
- * the flow is still the caller's. All other fields are to be set before. */
+ * the flow is still the caller's, and can be tried again with other keys. All other fields are to be
+ * set before; in `flags` the table's bits are not the caller's to clear. */
 int flow_insert(struct flow_table *table, uint32_t handle, const struct flow_key *key0,
 		const struct flow_key *key1, uint32_t *winner);
 
@@ -83,7 +84,8 @@ void flow_remove(struct flow_table *table, uint32_t handle);
 /* Its memory may be used again after a grace period. Owner only, after flow_remove(). */
 void flow_retire(struct flow_cache *cache, uint32_t handle);
 
-/* The worker holds no reference now. Once a round; cheap. Offline before sleeping, quiescent after. */
+/* The worker holds no reference now. Once a round; cheap. Offline before sleeping, quiescent after;
+ * a worker that has never been quiescent is offline, and must not look up or insert. */
 void flow_quiescent(struct flow_cache *cache);
 void flow_offline(struct flow_cache *cache);
 
