@@ -122,9 +122,7 @@ void datagram_remove(struct datagram_table *table, struct datagram *d)
 /* Does it contradict what is known of the length? The last fragment's end is the datagram's. */
 static bool length_contradicts(const struct datagram *d, const struct fragment *f)
 {
-	if (d->total && (f->end > d->total || (!f->more && f->end != d->total)))
-		return true;
-	return !f->more && d->reach > f->end;
+	return (d->total && f->end > d->total) || (!f->more && f->end < d->reach);
 }
 
 /* The first piece that does not begin before `start`. */
