@@ -93,10 +93,13 @@ enum flow_state {
 #define FLOW_ABORTED 0x80      /* the table's: an insertion that has to look around again */
 
 /* Sequence space, by direction of the packets that write it (RFC 9293; the idea is van Rooij's
- * "Real stateful TCP packet filtering", 2001). */
+ * "Real stateful TCP packet filtering", 2001). What the other side may send is bounded by the highest
+ * acknowledgement and the largest window together: never less than the exact bound, and the
+ * acknowledgement alone says which sequence number a reset must have. Other protocols keep what they
+ * need in the same words (flow_track.c, flow_sctp.c). */
 struct flow_tcp {
-	uint32_t end[2];     /* one past the highest sequence number that was sent */
-	uint32_t allowed[2]; /* highest ack + window that was sent: bounds the other side's end */
+	uint32_t end[2];	/* one past the highest sequence number that was sent */
+	uint32_t acked[2];	/* highest acknowledgement that was sent */
 	uint16_t max_window[2]; /* largest window that was announced, unscaled */
 };
 
@@ -107,7 +110,7 @@ struct flow_head {
 	uint8_t state;	 /* enum flow_state */
 	uint8_t flags;
 	struct flow_tcp tcp;
-	uint8_t tcp_scale; /* window scale, 4 bits each, direction 0 low; 15: none announced */
+	uint8_t tcp_scale; /* window shift, 4 bits each, direction 0 low; 15: none or not known */
 	uint8_t tcp_seen;  /* flow_tcp.c's */
 	uint8_t protocol;
 	uint8_t owner; /* worker */

@@ -2,11 +2,14 @@
 /*
  * What packets do to a flow's state, and how long a flow may be idle in each state.
  *
- * TCP: RFC 9293 with window tracking (van Rooij 2001); resets and FINs as RFC 5961 has it in spirit:
- * out of the window they are refused; a reset inside it passes but ends the flow only where its
- * sequence number is exactly the next one; a SYN inside an established flow passes as the endpoint's
- * to answer (challenge ACK) without changing anything.
- * UDP, ICMP echo, SCTP and others: new until the other side answers.
+ * TCP: RFC 9293 with window tracking (flow_tcp.c); resets and FINs as RFC 5961 has it in spirit: out
+ * of the window they are refused; a reset inside it passes but ends the flow only where its sequence
+ * number is exactly the next one; a SYN inside an established flow passes as the endpoint's to
+ * answer (challenge ACK) without changing anything.
+ * SCTP: RFC 9260, by chunks, with verification tags (flow_sctp.c).
+ * UDP, ICMP echo and others: new until the other side answers.
+ *
+ * Checksums are not looked at: an endpoint can deceive the appliance about its own flow only.
  *
  * Plain functions of the flow and the packet; any worker.
  */
@@ -31,10 +34,11 @@ struct flow_timeouts_config {
 extern const struct conf_schema flow_timeouts_schema;
 void flow_timeouts_set(struct flow_timeouts *timeouts, const struct flow_timeouts_config *config);
 
-/* "established", "syn-sent" … as `visorctl show flows` prints and filters it. */
+/* "established", "syn-sent", "new" … as `visorctl show flows` prints and filters it, beside the
+ * protocol: TCP and SCTP both have an "established". */
 const char *flow_state_name(unsigned state);
-/* The state by that name, -1 none. */
-int flow_state_by_name(const char *name);
+/* All states by that name as bits (1u << state); 0: none has it. */
+uint32_t flow_states_by_name(const char *name);
 
 enum flow_track_result {
 	FLOW_TRACK_OK = 0,
@@ -42,13 +46,16 @@ enum flow_track_result {
 	FLOW_TRACK_REOPEN,  /* a new conversation with the same key: end this flow, then a miss */
 };
 
-/* May p (parsed, not a later fragment, L4 complete where the protocol has a header) open a flow, and
- * in which state? FLOW_TRACK_OK: head->state, flags, protocol, tcp are set for its being the first
- * packet of direction 0. `loose`: TCP that is not a SYN may. */
+/* May p (parsed, not a later fragment) open a flow, and in which state? FLOW_TRACK_OK: head->state,
+ * flags, protocol, tcp, tcp_scale and tcp_seen are set for its being the first packet of direction
+ * 0. INVALID also for a packet without its whole fixed header where the protocol has one, and for
+ * ICMP that is not an echo request. `loose`: TCP and SCTP in mid-conversation may. */
 enum flow_track_result flow_track_open(struct flow_head *head, const struct packet *p, bool loose);
 
-/* A packet of direction d of a flow. `offset` is to be added to its sequence number (d = 1) or
- * subtracted from its acknowledgement (d = 0) before it is looked at: 0 but behind a SYN proxy. */
+/* A packet of direction d of a flow. `offset` is flow6.seq_offset where FLOW_SEQ_OFFSET is set,
+ * otherwise 0: a flow is tracked in the sequence numbers that the client knows, so it is taken away
+ * from the sequence number of direction 1; that is all, as a client's acknowledgements are in these
+ * numbers already. The packet is as it came in. */
 enum flow_track_result flow_track(struct flow_head *head, enum flow_direction d,
 				  const struct packet *p, uint32_t offset);
 
