@@ -31,7 +31,7 @@ BENCHES  := $(patsubst %.c,$(BUILD)/%,$(BENCH_SRC))
 TOOLS    := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/tools/*.c))) \
             $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/tools/*.bpf.c))
 
-.PHONY: all units tools benches bench clean deps run test topo lint install uninstall help
+.PHONY: all units tools benches bench clean deps run test topo vm debug lint install uninstall help
 all: $(BUILD)/visord $(BUILD)/visorctl $(BUILD)/visord.conf.5   ## build visord and visorctl into build/
 
 $(BUILD)/visord: $(BUILD)/src/visord.o $(LIB)
@@ -91,11 +91,21 @@ run: deps                                ## the demo: SECONDS=n ends it by itsel
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(BUILD) tests/demo.sh $(if $(SECONDS),--seconds $(SECONDS))
 test: deps                               ## everything: unit, configuration and topology tests; root
-	@$(MAKE) --no-print-directory -j$(shell nproc) all units tools
-	@BUILD=$(BUILD) tests/run $(TESTS)
+	-@$(MAKE) --no-print-directory deps DEPS='$(VM_DEPS)'
+	@$(MAKE) --no-print-directory -j$(shell nproc) all units tools debug
+	@BUILD=$(BUILD) GUEST_BUILD=$(BUILD)/debug tests/run $(TESTS)
 topo:                                    ## the topology scripts alone; TESTS='forward ecmp' some
 	@$(MAKE) --no-print-directory all tools
 	@BUILD=$(BUILD) tests/run topo $(TESTS)
+
+# The appliance in a virtual machine with zero-copy ports, there with the checks of who owns a frame.
+VM_DEPS := qemu-system-x86 busybox-static xz-utils
+vm: deps                                 ## the scripts in a virtual machine; TESTS='lifecycle' some
+	-@$(MAKE) --no-print-directory deps DEPS='$(VM_DEPS)'
+	@$(MAKE) --no-print-directory -j$(shell nproc) all tools debug
+	@BUILD=$(BUILD) GUEST_BUILD=$(BUILD)/debug tests/run vm $(TESTS)
+debug:
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/debug CFLAGS='$(CFLAGS) -DVISOR_DEBUG=1' all
 
 bench: deps                              ## microbenchmarks; TABLE=file of prefixes for the LPM's
 	-@$(MAKE) --no-print-directory deps DEPS=libdpdk-dev

@@ -3,6 +3,7 @@
 # Every packet is accounted for: whatever is sent, and however it ends, received + originated =
 # transmitted + drops by reason + waiting, exactly, and what arrives is what was transmitted.
 # variants: 1 2 spread
+# vm: 2
 # quick
 . "$(dirname "$0")/lib.sh"
 visord_only "its counters"

@@ -4,6 +4,7 @@
 # everything, with "drop" nothing is forwarded though the kernel would, and the host itself can be
 # reached all the time. A new daemon takes over what is attached.
 # variants: 1
+# vm: 1
 . "$(dirname "$0")/lib.sh"
 visord_only "fallback"
 KERNEL_MAY_FORWARD=1
@@ -20,9 +21,12 @@ for fallback in kernel drop; do
 	expect "$fallback: visord forwards" both
 	expect "$fallback: the host is reached" host_reached
 	for how in KILL TERM; do
-		kill -$how "$visord_pid"
-		wait "$visord_pid" 2>/dev/null || true
-		visord_pid=
+		if [ $how = KILL ]; then
+			appliance_kill
+		else
+			kill -TERM "$visord_pid"
+			wait_exit "$visord_pid" 20
+		fi
 		refute "$fallback, $how: without visord and the kernel nothing is forwarded" either
 		kernel_forwards 1
 		if [ $fallback = kernel ]; then

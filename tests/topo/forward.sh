@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Unicast IPv4 and IPv6 goes through: TTL one less, the right MAC addresses, nothing else changed.
 # variants: 1 2 spread
+# vm: 1 2
 . "$(dirname "$0")/lib.sh"
 topo_standard
 appliance_start

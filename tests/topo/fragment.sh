@@ -3,6 +3,7 @@
 # IPv4 packets without DF are cut to a smaller MTU as RFC 791 says; fragments pass, and are cut
 # again; IPv6 is never cut here.
 # variants: 1 2
+# vm: 1
 # quick
 . "$(dirname "$0")/lib.sh"
 topo_standard

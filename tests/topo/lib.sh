@@ -102,10 +102,10 @@ topo_end() {
 	trap - EXIT ERR
 	set +eE
 	if [ $status -ne 0 ] && [ $status -ne 77 ]; then
-		if is_visord && [ -S "$socket" ]; then
+		if is_visord && visord_running; then
 			printf -- '---- visorctl show drops, ports, neighbours\n' >&2
 			for name in drops ports neighbours; do
-				timeout 5 "$BUILD/visorctl" -s "$socket" show $name >&2
+				ctl show $name >&2
 			done
 		fi
 		[ ! -s "$tmp/visord.log" ] || {
@@ -163,9 +163,12 @@ ip_on() {
 	ip -n "$ns_prefix$host" "$@"
 }
 
-host_add() {
+host_make() {
 	ip netns add "$ns_prefix$1"
 	ip_on "$1" link set lo up
+}
+host_add() {
+	host_make "$1"
 	on "$1" sh -c 'cd /proc/sys/net
 		echo 0 >ipv4/ip_forward
 		echo 0 >ipv6/conf/all/forwarding
@@ -181,14 +184,17 @@ host_add() {
 
 # link_add HOST DEVICE PORT: a cable between a host's DEVICE and the appliance's PORT. MAC
 # addresses are 02:00:00:00:NN:01 at the appliance and :02 at the host, NN counting the cables.
-link_add() {
-	local host=$1 device=$2 port=$3 mac
-	attached=$((attached + 1))
-	mac=$(printf '02:00:00:00:%02x' $attached)
+cable_make() {
+	local host=$1 device=$2 port=$3 mac=$4
 	ip link add "$device" netns "$ns_prefix$host" address "$mac:02" \
 		numrxqueues "$QUEUES" numtxqueues "$QUEUES" type veth \
 		peer name "$port" netns "${ns_prefix}appliance" address "$mac:01" \
 		numrxqueues "$QUEUES" numtxqueues "$QUEUES"
+}
+link_add() {
+	local host=$1 device=$2 port=$3
+	attached=$((attached + 1))
+	cable_make "$host" "$device" "$port" "$(printf '02:00:00:00:%02x' $attached)"
 	on "$host" ethtool -K "$device" tx off txvlan off tx-vlan-stag-hw-insert off gro "${HOST_GRO:-on}" >/dev/null 2>&1
 	ip_on appliance link set "$port" up
 	ip_on "$host" link set "$device" up
@@ -306,7 +312,11 @@ appliance_start() {
 	fi
 	appliance_run "$@"
 	wait_until 20 "every port of visord is up" appliance_ready
+	appliance_started
 }
+# What another kind of appliance looks at besides.
+appliance_started() { :; }
+appliance_stopping() { :; }
 
 appliance_reload() {
 	is_visord || return 0
@@ -359,6 +369,7 @@ appliance_stop() {
 	is_visord || return 0
 	visord_running || fail "visord is not running any more"
 	assert_balanced
+	appliance_stopping
 	kill -TERM "$visord_pid"
 	wait_exit "$visord_pid" 20
 	visord_pid=
@@ -367,7 +378,9 @@ appliance_stop() {
 	for port in "${ports[@]}"; do
 		[ -n "${STAYS_ATTACHED:-}" ] || refute "nothing stays attached to $port" xdp_attached "$port"
 	done
-	[ ! -e "$socket" ] || fail "the control socket was left behind"
+	refute "the control socket is gone" on appliance test -e "$socket"
+	refute "no frame was lost" log_has 'frames came back'
+	[ -z "${qemu_pid:-}" ] || guest_sound
 	refute "no sanitizer has complained" grep -E 'ERROR: (Address|Leak|Thread)Sanitizer|runtime error:|WARNING: ThreadSanitizer' \
 		"$tmp/visord.log"
 }
@@ -398,3 +411,6 @@ tagged_receive() {
 	receiver_pid=$!
 	wait_until 10 "the receiver on $host listens" test -e "$out.ready"
 }
+
+# With VISOR_TEST_APPLIANCE=guest, the appliance is a virtual machine.
+[ "${VISOR_TEST_APPLIANCE:-}" != guest ] || . "$ROOT/tests/vm/guest/lib.sh"

@@ -4,6 +4,7 @@
 # MTU, and TCP whose ends know nothing of the small link in the middle.
 #   client ──1500── appliance ──1400── middle ──1500── far
 # variants: 1 2
+# vm: 1
 # quick
 . "$(dirname "$0")/lib.sh"
 topo_standard

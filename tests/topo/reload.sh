@@ -3,6 +3,7 @@
 # Reload under traffic: what changes live does, nothing is lost on ports that stay, and a mistake
 # leaves all as it was.
 # variants: 1 2
+# vm: 2
 # limit: 120
 . "$(dirname "$0")/lib.sh"
 visord_only "reload"

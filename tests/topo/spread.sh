@@ -4,6 +4,7 @@
 # `spread` one worker does it all. The traffic leaves where it came in, by the first worker's queue:
 # whatever the second hands back to the first is what it has worked on.
 # variants: spread
+# vm: spread
 . "$(dirname "$0")/lib.sh"
 visord_only "its workers"
 HOST_GRO=off

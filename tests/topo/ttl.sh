@@ -3,6 +3,7 @@
 # A TTL or hop limit that runs out is answered with Time Exceeded, from the address that the packet
 # came in by, quoting the packet; and some packets are never answered at all.
 # variants: 1 2
+# vm: 1
 # quick
 . "$(dirname "$0")/lib.sh"
 topo_standard

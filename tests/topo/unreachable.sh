@@ -3,6 +3,7 @@
 # What cannot be delivered is answered as RFC 1812 and RFC 4443 have it: no route, unreachable,
 # prohibited, no such neighbour; a blackhole says nothing.
 # variants: 1 2
+# vm: 1
 . "$(dirname "$0")/lib.sh"
 topo_standard
 ip_on appliance route add unreachable 203.0.113.0/28
