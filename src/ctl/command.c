@@ -219,7 +219,7 @@ static void general_help(FILE *out)
 	      "  visorctl route get 192.0.2.1        where would a packet go?\n"
 	      "  visorctl --json show workers        the same for a script\n"
 	      "\nExit codes: 0 done; 1 the daemon refused, its reasons are on stderr; 2 the command\n"
-	      "line is wrong; 3 the daemon cannot be reached.\n"
+	      "line is wrong; 3 the daemon cannot be reached; 4 an import that is not complete.\n"
 	      "NO_COLOR in the environment switches colours off.\n",
 	      out);
 }

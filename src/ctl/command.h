@@ -8,12 +8,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "request.h"
 #include "view.h"
 
 /* What the user gave; an option that a command does not take is refused before it sees this. */
 struct options {
 	const char *socket;
-	bool json, human, help, version, list, all;
+	bool json, human, help, version, list, all, firewall_only;
 	double watch_s; /* 0: once */
 	int family;	/* 0: both, 4, 6 */
 	long limit;	/* -1: not given */
@@ -41,7 +42,10 @@ struct command {
 	const char *filter; /* an operand picks the objects of this "name" in the list of that key,
 			     * "" where the answer itself is the list; NULL: not so */
 	const char *family; /* -4 and -6 pick the objects of that list by their address; or NULL */
-	bool once;	    /* it changes something: --watch is refused */
+	/* A command that asks no daemon: it does all by itself; the rest above is not looked at. */
+	enum outcome (*local)(const struct options *options, const struct operands *operands,
+			      FILE *out);
+	bool once; /* it changes something: --watch is refused */
 };
 
 struct option_help {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "import.h"
 
 #define ROUTES_SHOWN 1000
 
@@ -19,6 +20,7 @@ const struct option_help option_helps[] = {
 	{ '4', "ipv4", NULL, "IPv4 only", false },
 	{ '6', "ipv6", NULL, "IPv6 only", false },
 	{ 'n', "limit", "N", "at most N (1000 unless given)", false },
+	{ 'f', "firewall-only", NULL, "no ports and no chains: a file to @include", false },
 	{ 0, NULL, NULL, NULL, false },
 };
 
@@ -90,6 +92,16 @@ static bool config_arguments(const struct options *options, const struct operand
 {
 	json_object_set_new(args, "format", json_string(options->json ? "json" : "text"));
 	return true;
+}
+
+static enum outcome nft_import(const struct options *options, const struct operands *operands,
+			       FILE *out)
+{
+	if (options->json) {
+		fputs("visorctl: 'import nft' prints a configuration; it has no --json\n", stderr);
+		return OUTCOME_USAGE;
+	}
+	return import_nft(operands->word[0], options->firewall_only, out);
 }
 
 const struct command commands[] = {
@@ -227,6 +239,24 @@ const struct command commands[] = {
 			"exit code is 1.",
 		.examples = "visord --check /etc/visor/visor.cfg && visorctl reload\n",
 		.view = view_reload,
+		.once = true,
+	},
+	{
+		.words = "import nft",
+		.operands = "FILE|-",
+		.min = 1,
+		.max = 1,
+		.options = "f",
+		.summary = "a ruleset of nftables as our configuration",
+		.help = "FILE is what `nft -j list ruleset` prints. Chains of type filter at the hooks forward,\n"
+			"prerouting and postrouting become firewalls, jumps and verdict maps become rules. What\n"
+			"cannot be carried, or would not do quite the same, is named on stderr and as a comment\n"
+			"in its place, and the exit code is 4. No daemon is asked.",
+		.examples =
+			"visorctl import nft ruleset.json > visor.cfg; visord --check visor.cfg\n"
+			"visorctl import nft -f ruleset.json > /etc/visor/firewall.cfg\n"
+			"nft -j list ruleset | visorctl import nft - > visor.cfg\n",
+		.local = nft_import,
 		.once = true,
 	},
 	{

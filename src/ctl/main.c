@@ -35,6 +35,7 @@ static const struct option long_options[] = {
 	{ "ipv4", no_argument, NULL, '4' },
 	{ "ipv6", no_argument, NULL, '6' },
 	{ "limit", required_argument, NULL, 'n' },
+	{ "firewall-only", no_argument, NULL, 'f' },
 	{ "list-commands", no_argument, NULL, OPTION_LIST },
 	{ NULL, 0, NULL, 0 },
 };
@@ -86,6 +87,7 @@ static bool read_option(int letter, struct options *options)
 	case '4': return read_family(4, options);
 	case '6': return read_family(6, options);
 	case 'n': return read_limit(optarg, &options->limit);
+	case 'f': options->firewall_only = true; return true;
 	case OPTION_LIST: options->list = true; return true;
 	default: fputs("visorctl: see visorctl --help\n", stderr); return false;
 	}
@@ -96,10 +98,10 @@ static bool read_options(int argc, char **argv, struct options *options, char gi
 {
 	int letter;
 
-	while ((letter = getopt_long(argc, argv, "s:jHw:hVa46n:", long_options, NULL)) != -1) {
+	while ((letter = getopt_long(argc, argv, "s:jHw:hVa46n:f", long_options, NULL)) != -1) {
 		if (!read_option(letter, options))
 			return false;
-		if (letter < 256 && strchr("a46n", letter) && !strchr(given, letter))
+		if (letter < 256 && strchr("a46nf", letter) && !strchr(given, letter))
 			given[strlen(given)] = (char)letter;
 	}
 	return true;
@@ -143,6 +145,8 @@ static enum outcome ask(const struct command *command, const struct options *opt
 	enum outcome outcome;
 	json_t *result;
 
+	if (command->local)
+		return command->local(options, operands, out);
 	if (command->list && options->all)
 		return page_all(command, options, args, style, out);
 	outcome = request_run(options->socket, command->words, args, &result);

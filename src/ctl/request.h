@@ -13,6 +13,7 @@ enum outcome {
 	OUTCOME_REFUSED = 1, /* the daemon said no, or the output could not be written */
 	OUTCOME_USAGE = 2,
 	OUTCOME_UNREACHABLE = 3, /* no daemon, or none that answers sensibly */
+	OUTCOME_PARTIAL = 4,	 /* done, but for what was named on stderr */
 };
 
 /* Ask; `args` may be NULL and stays the caller's. OUTCOME_OK gives a new reference in *result;
