@@ -41,6 +41,7 @@ enum conf_type {
 	CONF_PREFIX,  /* struct conf_prefix; a bare address is /32 or /128 */
 	CONF_INTS,    /* struct conf_ints: one int or an array of them */
 	CONF_STRINGS, /* struct conf_strings: one string or an array of them */
+	CONF_WORDS,   /* struct conf_strings: strings and integers (as their decimal text), mixed */
 	CONF_GROUP,   /* the sub-schema's struct, embedded: { … } */
 	CONF_LIST, /* struct conf_list of the sub-schema's struct: ( { … }, … ); also one { … } */
 };
@@ -68,7 +69,7 @@ struct conf_key {
 	bool required;
 	bool unique;   /* CONF_NAME: within its list */
 	size_t offset; /* of the member */
-	/* CONF_INT, CONF_INTS: of a value; CONF_STRING: bytes; CONF_STRINGS, CONF_LIST: how many
+	/* CONF_INT, CONF_INTS: of a value; CONF_STRING: bytes; CONF_STRINGS, CONF_WORDS, CONF_LIST: how many
 	 * (max 0: no limit) */
 	int64_t min, max;
 	const char *dflt;	    /* "64", "adaptive", "true"; arrays: "1, 2"; NULL: none, zero */

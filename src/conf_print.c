@@ -42,6 +42,28 @@ static void strings_print(FILE *out, const struct conf_strings *strings)
 	fputs(" ]", out);
 }
 
+/* An integer without quotes, but not one that would be read as another text ("010"). */
+static bool is_integer(const char *word)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lld", strtoll(word, NULL, 10));
+	return !strcmp(text, word);
+}
+
+static void words_print(FILE *out, const struct conf_strings *words)
+{
+	fputs("[", out);
+	for (unsigned i = 0; i < words->n; i++) {
+		fputs(i ? ", " : " ", out);
+		if (is_integer(words->value[i]))
+			fputs(words->value[i], out);
+		else
+			string_print(out, words->value[i]);
+	}
+	fputs(" ]", out);
+}
+
 static void ints_print(FILE *out, const struct conf_ints *ints)
 {
 	fputs("[", out);
@@ -84,6 +106,7 @@ static void value_print(FILE *out, const struct conf_key *key, const void *membe
 	case CONF_PREFIX: string_print(out, conf_prefix_text(member, text)); break;
 	case CONF_INTS: ints_print(out, member); break;
 	case CONF_STRINGS: strings_print(out, member); break;
+	case CONF_WORDS: words_print(out, member); break;
 	case CONF_GROUP: group_print(out, key->sub, member, depth); break;
 	case CONF_LIST: list_print(out, key->sub, member, depth); break;
 	}
@@ -93,6 +116,8 @@ static bool worth_printing(const struct conf_key *key, const void *member)
 {
 	if (key->type == CONF_LIST && !key->required)
 		return ((const struct conf_list *)member)->n != 0;
+	if (key->type == CONF_WORDS && !key->required)
+		return ((const struct conf_strings *)member)->n != 0;
 	return conf_key_present(key, member);
 }
 
@@ -168,7 +193,8 @@ static json_t *value_json(const struct conf_key *key, const void *member)
 	case CONF_ADDRESS: return json_string(conf_address_text(member, text));
 	case CONF_PREFIX: return json_string(conf_prefix_text(member, text));
 	case CONF_INTS: return ints_json(member);
-	case CONF_STRINGS: return strings_json(member);
+	case CONF_STRINGS:
+	case CONF_WORDS: return strings_json(member);
 	case CONF_GROUP: return conf_struct_json(key->sub, member);
 	case CONF_LIST: return list_json(key->sub, member);
 	}

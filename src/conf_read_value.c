@@ -130,6 +130,10 @@ void conf_wrong_type(struct conf_reader *r, const struct conf_object *object,
 			 "a string or an array of them such as [ \"%s\" ]",
 			 example ? example : "a");
 		break;
+	case CONF_WORDS:
+		snprintf(expected, sizeof(expected),
+			 "a string, an integer or an array of them such as [ 80, \"8000-8080\" ]");
+		break;
 	case CONF_GROUP: snprintf(expected, sizeof(expected), "a group { … }"); break;
 	case CONF_LIST:
 		snprintf(expected, sizeof(expected), "a list of groups ( { … }, { … } )");
@@ -348,6 +352,43 @@ static void strings_read(struct conf_reader *r, const struct conf_object *object
 	}
 }
 
+static const char *word_read(struct conf_reader *r, const struct conf_object *object,
+			     const struct conf_key *key, const config_setting_t *setting)
+{
+	const char *found;
+	char text[24];
+
+	if (is_type(setting, CONFIG_TYPE_INT)) {
+		snprintf(text, sizeof(text), "%lld", config_setting_get_int64(setting));
+		return conf_arena_strdup(r->arena, text);
+	}
+	found = string_read(r, object, key, setting);
+	return found ? conf_arena_strdup(r->arena, found) : NULL;
+}
+
+static void words_read(struct conf_reader *r, const struct conf_object *object,
+		       const struct conf_key *key, const config_setting_t *setting,
+		       struct conf_strings *value)
+{
+	unsigned n = elements(setting);
+	struct conf_where where;
+
+	if (!is_array(setting)) {
+		conf_wrong_type(r, object, key, setting);
+		return;
+	}
+	if (!conf_count_fits(r, object, key, setting, n))
+		return;
+	value->n = 0;
+	value->value = conf_arena_alloc(r->arena, n * sizeof(*value->value));
+	for (unsigned i = 0; value->value && i < n; i++) {
+		where = conf_setting_where(r, element(setting, i));
+		conf_errors_place(r->errors, &value->value[value->n], &where);
+		value->value[value->n] = word_read(r, object, key, element(setting, i));
+		value->n += !!value->value[value->n];
+	}
+}
+
 void conf_value_read(struct conf_reader *r, const struct conf_object *object,
 		     const struct conf_key *key, const config_setting_t *setting, void *member)
 {
@@ -366,6 +407,7 @@ void conf_value_read(struct conf_reader *r, const struct conf_object *object,
 	case CONF_PREFIX: prefix_read(r, object, key, setting, member); break;
 	case CONF_INTS: ints_read(r, object, key, setting, member); break;
 	case CONF_STRINGS: strings_read(r, object, key, setting, member); break;
+	case CONF_WORDS: words_read(r, object, key, setting, member); break;
 	case CONF_GROUP:
 	case CONF_LIST: break;
 	}

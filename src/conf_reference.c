@@ -36,11 +36,17 @@ static void words(const struct form *f, const char *text)
 static void value_form(const struct conf_key *key, char *text, size_t size)
 {
 	static const char *const forms[] = {
-		[CONF_BOOL] = "true | false",	 [CONF_INT] = "NUMBER",
-		[CONF_STRING] = "\"STRING\"",	 [CONF_NAME] = "\"NAME\"",
-		[CONF_ADDRESS] = "\"ADDRESS\"",	 [CONF_PREFIX] = "\"PREFIX\"",
-		[CONF_INTS] = "[ NUMBER, ... ]", [CONF_STRINGS] = "[ \"STRING\", ... ]",
-		[CONF_GROUP] = "{ ... }",	 [CONF_LIST] = "( { ... }, ... )",
+		[CONF_BOOL] = "true | false",
+		[CONF_INT] = "NUMBER",
+		[CONF_STRING] = "\"STRING\"",
+		[CONF_NAME] = "\"NAME\"",
+		[CONF_ADDRESS] = "\"ADDRESS\"",
+		[CONF_PREFIX] = "\"PREFIX\"",
+		[CONF_INTS] = "[ NUMBER, ... ]",
+		[CONF_STRINGS] = "[ \"STRING\", ... ]",
+		[CONF_WORDS] = "[ NUMBER | \"STRING\", ... ]",
+		[CONF_GROUP] = "{ ... }",
+		[CONF_LIST] = "( { ... }, ... )",
 	};
 	size_t n = 0;
 

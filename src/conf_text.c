@@ -12,6 +12,7 @@
  *   - finds keys that stand twice in a group and renames the second (CONF_DUPLICATE_PREFIX), so
  *     that libconfig reads on,
  *   - marks each integer as 64 bits wide, or refuses it,
+ *   - makes a list of an array that mixes strings and numbers: libconfig's arrays do not,
  *   - takes out commas before a closing bracket, which only newer libconfigs accept,
  *   - puts a bracket that follows a string on that string's line: libconfig notes the line of the
  *     token after a string in an array as the string's own.
@@ -37,7 +38,8 @@ enum token { TOKEN_KEY, TOKEN_EQUALS, TOKEN_OTHER };
 struct source { /* a file that is being read */
 	const char *name;
 	const char *p, *end;
-	const char *moved; /* this character has been written already */
+	const char *moved; /* this character has been written already, */
+	size_t moved_to;   /* there in the text */
 	int line;
 	bool line_start;
 	const struct source *parent;
@@ -48,6 +50,8 @@ struct opened {
 	char bracket;
 	struct conf_where where;
 	unsigned first_key;
+	size_t at;	      /* in the text */
+	bool strings, others; /* what is inside */
 };
 
 struct key_seen {
@@ -177,6 +181,17 @@ static bool in(const struct scan *s, const char *brackets)
 	return s->depth && strchr(brackets, s->nest[s->depth - 1].bracket);
 }
 
+/* A value stands here: what is the array made of? */
+static void note_value(struct scan *s, bool string)
+{
+	struct opened *opened = s->depth ? &s->nest[s->depth - 1] : NULL;
+
+	if (opened && string)
+		opened->strings = true;
+	else if (opened)
+		opened->others = true;
+}
+
 static bool value_expected(const struct scan *s)
 {
 	return s->last == TOKEN_EQUALS || in(s, "([");
@@ -217,13 +232,15 @@ static void scan_string(struct scan *s, struct source *src)
 		unclosed_string(s, src, start, &where);
 		return;
 	}
+	note_value(s, true);
 	emit(s, start, (size_t)(++src->p - start));
 	next = next_token(src, src->p);
 	if (in(s, "([") && next < src->end && *next == ',' && closes_next(src, next))
 		next = next_token(src, next + 1); /* the comma will be left out */
 	if (in(s, "([") && next < src->end && strchr(",])", *next)) {
-		emit(s, next, 1);
+		src->moved_to = s->text->len;
 		src->moved = next;
+		emit(s, next, 1);
 	}
 }
 
@@ -294,6 +311,7 @@ static void scan_value(struct scan *s, struct source *src)
 		src->p++;
 	n = (size_t)(src->p - word);
 	s->last = TOKEN_OTHER;
+	note_value(s, false);
 	if ((n == 4 && !strncasecmp(word, "true", n)) ||
 	    (n == 5 && !strncasecmp(word, "false", n)) || is_float(word, n)) {
 		emit(s, word, n);
@@ -365,7 +383,9 @@ static void bracket_open(struct scan *s, struct source *src)
 		s->hopeless = s->stop = true;
 		return;
 	}
-	s->nest[s->depth++] = (struct opened){ *src->p, where, s->n_keys };
+	s->nest[s->depth++] = (struct opened){
+		.bracket = *src->p, .where = where, .first_key = s->n_keys, .at = s->text->len
+	};
 	s->last = TOKEN_OTHER;
 	emit(s, src->p++, 1);
 }
@@ -386,11 +406,17 @@ static void bracket_close(struct scan *s, struct source *src)
 		s->hopeless = s->stop = true;
 		return;
 	}
+	if (src->p != src->moved) {
+		src->moved_to = s->text->len;
+		emit(s, src->p, 1);
+	}
+	if (*src->p == ']' && opened->strings && opened->others && !s->hopeless) {
+		s->text->data[opened->at] = '(';
+		s->text->data[src->moved_to] = ')';
+	}
 	s->n_keys = opened->first_key;
 	s->depth--;
 	s->last = TOKEN_OTHER;
-	if (src->p != src->moved)
-		emit(s, src->p, 1);
 	src->p++;
 }
 

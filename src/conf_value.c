@@ -171,7 +171,8 @@ const char *conf_key_text(const struct conf_key *key, const void *member, char *
 		return text;
 	case CONF_PREFIX: snprintf(text, size, "%s", conf_prefix_text(member, value)); return text;
 	case CONF_INTS:
-	case CONF_STRINGS: return array_text(key, member, text, size);
+	case CONF_STRINGS:
+	case CONF_WORDS: return array_text(key, member, text, size);
 	case CONF_GROUP: return "{ … }";
 	case CONF_LIST: return "( … )";
 	}
@@ -240,7 +241,8 @@ bool conf_key_equal(const struct conf_key *key, const void *a, const void *b)
 	case CONF_ADDRESS: return address_equal(a, b);
 	case CONF_PREFIX: return pa->len == pb->len && address_equal(&pa->addr, &pb->addr);
 	case CONF_INTS: return ints_equal(a, b);
-	case CONF_STRINGS: return strings_equal(a, b);
+	case CONF_STRINGS:
+	case CONF_WORDS: return strings_equal(a, b);
 	case CONF_GROUP: return conf_equal(key->sub, a, b);
 	case CONF_LIST: return lists_equal(key->sub, a, b);
 	}
