@@ -30,6 +30,7 @@
 
 #define NF_ABI 2
 
+struct config;
 struct nf;
 
 struct nf_ops {
@@ -39,8 +40,9 @@ struct nf_ops {
 	const struct conf_schema *schema; /* its keys; conf struct's size */
 	const char *const *drop_reasons;  /* NULL-terminated; counter i is nf->drop_base + i */
 
-	/* Rules that span keys; problems go to conf_error(). control. */
-	void (*check)(const void *conf, struct conf_errors *errors);
+	/* Rules that span keys, and names of interfaces (conf_interface_known()); problems go to
+	 * conf_error(). control. */
+	void (*check)(const void *conf, const struct config *config, struct conf_errors *errors);
 	/* Build nf->state from nf->conf. 0 or -errno. control. */
 	int (*init)(struct nf *nf);
 	void (*fini)(struct nf *nf);

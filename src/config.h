@@ -140,6 +140,11 @@ static inline const struct port_config *conf_port(const struct config *c, unsign
 /* The instance that "router" (its "default") or "firewall:edge" means, NULL: there is none. */
 const struct function_config *conf_function(const struct config *c, const char *ref);
 
+/* Is there a port or VLAN interface of that name? *meant: one that may have been meant, or NULL;
+ * `unsure` is the answer where some port could not be read and may be the one. */
+bool conf_interface_known(const struct config *c, const struct conf_errors *errors,
+			  const char *name, bool unsure, const char **meant);
+
 /* Frames that one queue of a port can hold at a time: fill and receive ring and the packets on
  * their way up to it, transmit ring and completions; and those that a worker can hold. */
 #define CONF_FRAMES_PER_WORKER 1024

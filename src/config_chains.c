@@ -328,7 +328,7 @@ static void instance_check(const struct config_file *file, const struct function
 	if (conf_errors_marked(errors, function->conf))
 		return;
 	if (function->ops->check)
-		function->ops->check(function->conf, errors);
+		function->ops->check(function->conf, &file->config, errors);
 	if (chains_readable(file, errors) && !is_used(file, name, function->name))
 		conf_error(
 			errors, where,

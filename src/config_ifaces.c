@@ -81,3 +81,20 @@ const char *config_ifaces_suggest(const struct config_ifaces *ifaces, const char
 {
 	return suggest_from(name, next_name, (void *)ifaces);
 }
+
+bool conf_interface_known(const struct config *c, const struct conf_errors *errors,
+			  const char *name, bool unsure, const char **meant)
+{
+	struct config_ifaces ifaces;
+	bool known = true;
+
+	*meant = NULL;
+	if (!config_ifaces_collect(&ifaces, c, errors))
+		return true;
+	if (!config_ifaces_find(&ifaces, name)) {
+		known = !ifaces.complete && unsure;
+		*meant = config_ifaces_suggest(&ifaces, name);
+	}
+	config_ifaces_free(&ifaces);
+	return known;
+}

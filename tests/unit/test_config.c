@@ -35,7 +35,7 @@ static const struct conf_key wall_keys[] = { { .name = "low",
 					     { 0 } };
 static const struct conf_schema wall_schema = { "wall", sizeof(struct wall_conf), wall_keys };
 
-static void wall_check(const void *conf, struct conf_errors *errors)
+static void wall_check(const void *conf, const struct config *config, struct conf_errors *errors)
 {
 	const struct wall_conf *c = conf;
 
