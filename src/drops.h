@@ -54,7 +54,7 @@
 	X(DROP_TX_FULL, "tx_full", "the egress queue is full")                                     \
 	X(DROP_WORKER_RING_FULL, "worker_ring_full", "the ring to another worker is full")         \
 	X(DROP_PORT_GONE, "port_gone", "the egress port went away with the packet queued")         \
-	X(DROP_ICMP_RATE, "icmp_rate", "an own ICMP error beyond the rate limit")                  \
+	X(DROP_ICMP_RATE, "icmp_rate", "an own ICMP error or TCP reset beyond the rate limit")                  \
 	X(DROP_ICMP_NO_SOURCE, "icmp_no_source", "an own ICMP error without a source address")     \
 	X(DROP_SEGMENTS, "segments", "a packet in more frames than are handled")                   \
 	X(DROP_RX_INVALID, "rx_invalid", "a descriptor from the kernel that makes no sense")

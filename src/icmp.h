@@ -28,6 +28,10 @@ enum icmp_error_kind {
 void icmp_error(struct datapath *dp, const struct packet *cause, enum icmp_error_kind kind,
 		uint32_t detail);
 
+/* May one more packet be sent in answer to one that was refused? The token is taken; where there is
+ * none that is counted. What icmp_error() does by itself; for other kinds of answers. */
+bool icmp_answer_allowed(struct datapath *dp);
+
 /* Tell the sender of `cause`, which leaves by nh where it came in, about the better first hop; not
  * where the sender is no neighbour of it, nor more than once a second for one pair of addresses.
  * (RFC 1812 5.2.7.2, RFC 4861 8.2) */

@@ -7,6 +7,7 @@
 
 #include "bytes.h"
 #include "checksum.h"
+#include "icmp.h"
 #include "parse.h"
 
 /* Precedence "internetwork control" (RFC 1812 4.3.2.5), which is CS6 in today's words. */
@@ -88,6 +89,14 @@ static bool within_rate(struct datapath *dp)
 	return true;
 }
 
+bool icmp_answer_allowed(struct datapath *dp)
+{
+	if (within_rate(dp))
+		return true;
+	datapath_not_made(dp, DROP_ICMP_RATE);
+	return false;
+}
+
 uint32_t icmp_quote_len(const struct packet *cause, uint32_t most)
 {
 	uint32_t len = cause->first_len - cause->l3;
@@ -101,10 +110,8 @@ struct packet *icmp_message_new(struct datapath *dp, const struct packet *cause,
 {
 	struct packet *p;
 
-	if (!within_rate(dp)) {
-		datapath_not_made(dp, DROP_ICMP_RATE);
+	if (!icmp_answer_allowed(dp))
 		return NULL;
-	}
 	p = datapath_packet_new(dp, len);
 	if (!p) {
 		datapath_not_made(dp, DROP_NO_FRAME);
