@@ -4,9 +4,11 @@
 
 #include <string.h>
 
+extern const struct nf_ops firewall_ops;
 extern const struct nf_ops router_ops;
 
 const struct nf_ops *const nf_list[] = {
+	&firewall_ops,
 	&router_ops,
 	NULL,
 };

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The firewall: what may pass. Stateful, its rules are asked for the first packet of a flow (open)
+ * and again when they have changed; stateless, for each packet (process).
+ *
+ * Closed by default: what nothing allows is dropped, and so is everything that the firewall cannot
+ * make sense of.
+ */
+#include "firewall.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "firewall_packet.h"
+
+extern const struct nf_ops firewall_ops;
+
+static const char *const drop_reasons[] = {
+	[FIREWALL_BY_RULE_DROP] = "rule",
+	[FIREWALL_BY_RULE_REJECT] = "rejected",
+	[FIREWALL_BY_DEFAULT] = "default",
+	[FIREWALL_BY_SPOOF] = "antispoof",
+	[FIREWALL_BY_INVALID] = "invalid",
+	[FIREWALL_BY_RATE] = "rate",
+	[FIREWALL_BY_FLOWS] = "max_flows",
+	[FIREWALL_BY_SOURCE_FLOWS] = "max_flows_per_source",
+	[FIREWALL_BY_SOURCE_TABLE] = "source_table_full",
+	NULL,
+};
+
+/* --- worker --- */
+
+/* Tell the sender where the rule says so. */
+static void tell(struct datapath *dp, const struct packet *p, const struct firewall_decision *d)
+{
+	if (d->rule && d->rule->action == FIREWALL_REJECT)
+		firewall_reject(dp, p, d->rule->reject_with);
+}
+
+static enum nf_verdict deny(struct nf *nf, struct flow_open *open, enum firewall_reason reason)
+{
+	open->reason = (uint16_t)(nf->drop_base + reason);
+	return NF_DROP;
+}
+
+/* The rules that let it in are others than before: it counts for those from now on. */
+static void relabel(const struct firewall *fw, struct flow_open *open,
+		    const struct firewall_rule *rule)
+{
+	const uint64_t source = firewall_source(&open->key);
+
+	if (rule->label == open->label)
+		return;
+	if (fw->flows_by_source && open->label)
+		firewall_source_flow_give_back(fw->flows_by_source, open->label, source);
+	if (rule->limit && rule->limit->max_flows_per_source)
+		firewall_source_flow_take(fw->flows_by_source, rule->label, source, UINT32_MAX);
+	open->label = rule->label;
+}
+
+static enum nf_verdict firewall_open(struct nf *nf, struct datapath *dp, struct flow_open *open)
+{
+	const struct firewall *fw = nf->state;
+	struct firewall_decision decision;
+	struct firewall_packet p;
+
+	if (open->again && fw->keys->on_change == FIREWALL_KEEP)
+		return NF_ACCEPT;
+	firewall_packet_of_flow(fw, dp, open, &p);
+	if (fw->asks_spoof && firewall_spoofed(fw, dp, &p))
+		return deny(nf, open, FIREWALL_BY_SPOOF);
+	firewall_decide(fw, dp, &p, &decision, 1);
+	if (!decision.accept) {
+		tell(dp, open->packet, &decision);
+		return deny(nf, open, decision.reason);
+	}
+	if (open->again)
+		relabel(fw, open, decision.rule);
+	else if (decision.rule)
+		open->label = decision.rule->label;
+	return NF_ACCEPT;
+}
+
+static void firewall_close(struct nf *nf, struct datapath *dp, const struct flow_close *close)
+{
+	const struct firewall *fw = nf->state;
+
+	(void)dp;
+	if (fw->flows_by_source)
+		firewall_source_flow_give_back(fw->flows_by_source, close->label,
+					       firewall_source(&close->key));
+}
+
+/* Packets of one family. */
+static void process_family(struct nf *nf, struct datapath *dp, struct packet *const *packets,
+			   unsigned n)
+{
+	const struct firewall *fw = nf->state;
+	struct firewall_decision decisions[BURST_MAX];
+	struct firewall_packet asked[BURST_MAX];
+	unsigned going = 0;
+
+	firewall_packets_of(fw, dp, packets, asked, n);
+	for (unsigned i = 0; i < n && fw->asks_spoof; i++) {
+		if (firewall_spoofed(fw, dp, &asked[i]))
+			packet_drop(packets[i], (uint16_t)(nf->drop_base + FIREWALL_BY_SPOOF));
+		else if (going++ != i)
+			asked[going - 1] = asked[i];
+	}
+	n = fw->asks_spoof ? going : n;
+	if (!n)
+		return;
+	firewall_decide(fw, dp, asked, decisions, n);
+	for (unsigned i = 0; i < n; i++) {
+		struct packet *p = (struct packet *)asked[i].packet;
+
+		if (decisions[i].accept)
+			continue;
+		tell(dp, p, &decisions[i]);
+		packet_drop(p, (uint16_t)(nf->drop_base + decisions[i].reason));
+	}
+}
+
+static void firewall_process(struct nf *nf, struct datapath *dp, struct burst *burst)
+{
+	struct packet *by_family[2][BURST_MAX];
+	unsigned n[2] = { 0, 0 };
+
+	for (unsigned i = 0; i < burst->count; i++) {
+		const unsigned family = burst->packet[i]->ip_version == 6;
+
+		by_family[family][n[family]++] = burst->packet[i];
+	}
+	for (unsigned f = 0; f < 2; f++)
+		if (n[f])
+			process_family(nf, dp, by_family[f], n[f]);
+}
+
+/* --- control --- */
+
+static void firewall_check(const void *conf, const struct config *config,
+			   struct conf_errors *errors)
+{
+	const struct firewall_keys *keys = conf;
+	struct firewall fw = { 0 };
+
+	for (unsigned i = 0; i < keys->sets.n; i++)
+		firewall_set_check(firewall_set_at(keys, i), errors);
+	if (firewall_compile(&fw, keys, config, errors) == -ENOMEM)
+		conf_error(errors, &keys->where, "firewall: out of memory");
+	firewall_compile_free(&fw);
+}
+
+static void firewall_fini(struct nf *nf)
+{
+	struct firewall *fw = nf->state;
+
+	if (!fw)
+		return;
+	firewall_compile_free(fw);
+	for (unsigned i = 0; fw->sets && i < fw->keys->sets.n; i++)
+		firewall_set_put(fw->sets[i]);
+	free(fw->sets);
+	free(fw);
+	nf->state = NULL;
+}
+
+static int firewall_init(struct nf *nf)
+{
+	const struct firewall_keys *keys = nf->conf;
+	struct firewall *fw = calloc(1, sizeof(*fw));
+	int err = 0;
+
+	if (!fw)
+		return -ENOMEM;
+	fw->nf = nf;
+	fw->keys = keys;
+	nf->state = fw;
+	nf->stateful = keys->stateful;
+	fw->sets = calloc(keys->sets.n + 1, sizeof(*fw->sets));
+	if (!fw->sets)
+		err = -ENOMEM;
+	for (unsigned i = 0; i < keys->sets.n && !err; i++)
+		err = firewall_set_get(&fw->sets[i], nf->name, firewall_set_at(keys, i));
+	if (!err)
+		err = firewall_compile(fw, keys, NULL, NULL);
+	if (err)
+		firewall_fini(nf);
+	return err;
+}
+
+const struct nf_ops firewall_ops = {
+	.abi = NF_ABI,
+	.name = "firewall",
+	.doc = "lets in what rules allow, stateful or packet by packet",
+	.schema = &firewall_schema,
+	.drop_reasons = drop_reasons,
+	.check = firewall_check,
+	.init = firewall_init,
+	.fini = firewall_fini,
+	.open = firewall_open,
+	.close = firewall_close,
+	.process = firewall_process,
+};
