@@ -1,53 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The classifier as its users see it. Readers search an immutable array of the entries; a change makes
- * a new array, publishes it and puts the old one aside for a grace period.
- */
+/* The classifier as its users see it: entries and keys on this side, a tree of boxes on the other. */
 #include "classifier.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <urcu-qsbr.h>
 
-#include "classifier_linear.h"
-
-#define LIMBO_BYTES ((size_t)4 << 20)
-
-struct table {
-	struct classifier_linear linear;
-	struct table *next; /* in limbo */
-};
+#include "classifier_search.h"
 
 struct classifier {
-	struct table *table; /* RCU */
-	struct table *limbo;
-	size_t limbo_bytes;
+	struct classifier_tree tree;
+	classifier_search_fn *search;
 	unsigned int family;
 };
-
-static struct table *table_copy(unsigned int family, const struct table *from)
-{
-	struct table *t = calloc(1, sizeof(*t));
-
-	if (!t)
-		return NULL;
-	classifier_linear_init(&t->linear, family);
-	for (size_t i = 0; from && i < from->linear.n; i++) {
-		if (!classifier_linear_add(&t->linear, &from->linear.entry[i]))
-			continue;
-		classifier_linear_fini(&t->linear);
-		free(t);
-		return NULL;
-	}
-	return t;
-}
-
-static void table_free(struct table *t)
-{
-	classifier_linear_fini(&t->linear);
-	free(t);
-}
 
 struct classifier *classifier_new(unsigned int family)
 {
@@ -55,120 +19,84 @@ struct classifier *classifier_new(unsigned int family)
 
 	if (!c)
 		return NULL;
-	c->family = family;
-	c->table = table_copy(family, NULL);
-	if (!c->table) {
+	if (classifier_tree_init(&c->tree, family)) {
 		free(c);
 		return NULL;
 	}
+	c->family = family;
+	c->search = classifier_search_best(family);
 	return c;
-}
-
-static void limbo_free(struct classifier *c)
-{
-	while (c->limbo) {
-		struct table *next = c->limbo->next;
-
-		table_free(c->limbo);
-		c->limbo = next;
-	}
-	c->limbo_bytes = 0;
 }
 
 void classifier_free(struct classifier *c)
 {
-	if (!c)
-		return;
-	limbo_free(c);
-	table_free(c->table);
+	if (c)
+		classifier_tree_fini(&c->tree);
 	free(c);
-}
-
-static void table_publish(struct classifier *c, struct table *t)
-{
-	struct table *old = c->table;
-
-	rcu_assign_pointer(c->table, t);
-	old->next = c->limbo;
-	c->limbo = old;
-	c->limbo_bytes += old->linear.room * sizeof(*old->linear.entry);
-	if (c->limbo_bytes > LIMBO_BYTES)
-		classifier_reclaim(c);
 }
 
 int classifier_load(struct classifier *c, const struct classifier_entry *entry, size_t n)
 {
-	struct table *t;
-	int rc = 0;
-
-	if (c->table->linear.n)
-		return -EBUSY;
-	t = table_copy(c->family, NULL);
-	if (!t)
-		return -ENOMEM;
-	for (size_t i = 0; i < n && !rc; i++)
-		rc = classifier_linear_add(&t->linear, &entry[i]);
-	if (rc)
-		table_free(t);
-	else
-		table_publish(c, t);
-	return rc;
-}
-
-static int change(struct classifier *c, const struct classifier_entry *e,
-		  int (*act)(struct classifier_linear *, const struct classifier_entry *))
-{
-	struct table *t = table_copy(c->family, c->table);
+	struct classifier_box *box;
 	int rc;
 
-	if (!t)
+	if (c->tree.count)
+		return -EBUSY;
+	for (size_t i = 0; i < n; i++)
+		if (!classifier_entry_valid(c->family, &entry[i]))
+			return -EINVAL;
+	box = malloc((n + 1) * sizeof(*box));
+	if (!box)
 		return -ENOMEM;
-	rc = act(&t->linear, e);
-	if (rc)
-		table_free(t);
-	else
-		table_publish(c, t);
+	for (size_t i = 0; i < n; i++)
+		classifier_box_from(c->family, &entry[i], &box[i]);
+	rc = classifier_tree_load(&c->tree, box, n);
+	free(box);
 	return rc;
 }
 
 int classifier_add(struct classifier *c, const struct classifier_entry *e)
 {
-	return change(c, e, classifier_linear_add);
+	struct classifier_box box;
+
+	if (!classifier_entry_valid(c->family, e))
+		return -EINVAL;
+	classifier_box_from(c->family, e, &box);
+	return classifier_tree_add(&c->tree, &box);
 }
 
 int classifier_del(struct classifier *c, const struct classifier_entry *e)
 {
-	return change(c, e, classifier_linear_del);
+	struct classifier_box box;
+
+	if (!classifier_entry_valid(c->family, e))
+		return -ENOENT;
+	classifier_box_from(c->family, e, &box);
+	return classifier_tree_del(&c->tree, &box);
 }
 
 void classifier_lookup(const struct classifier *c, const struct classifier_key *key,
 		       const uint32_t *from, struct classifier_match *match, unsigned int n)
 {
-	const struct table *t = rcu_dereference(c->table);
-
-	classifier_linear_lookup(&t->linear, key, from, match, n);
+	c->search(&c->tree, key, from, match, n);
 }
 
 size_t classifier_count(const struct classifier *c)
 {
-	return c->table->linear.n;
+	return c->tree.count;
 }
 
 void classifier_reclaim(struct classifier *c)
 {
-	if (!c->limbo)
-		return;
-	synchronize_rcu();
-	limbo_free(c);
+	classifier_arena_reclaim(&c->tree.arena);
 }
 
 size_t classifier_bytes(const struct classifier *c)
 {
-	return sizeof(*c) + c->limbo_bytes +
-	       c->table->linear.room * sizeof(*c->table->linear.entry);
+	return sizeof(*c) + (size_t)c->tree.arena.top * CLASSIFIER_LINE;
 }
 
 size_t classifier_control_bytes(const struct classifier *c)
 {
-	return 0;
+	return classifier_cutter_bytes() + c->tree.arena.limbo_room * sizeof(*c->tree.arena.limbo);
 }

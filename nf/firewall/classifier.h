@@ -26,6 +26,7 @@
 #define CLASSIFIER_NONE UINT32_MAX /* no match: as rule and as priority */
 #define CLASSIFIER_ANY_ZONE 0xffff
 #define CLASSIFIER_ANY_PROTO 0x100
+#define CLASSIFIER_ZONES 0xfff /* zones are below this */
 
 union classifier_addr {
 	uint32_t v4;	    /* host order */

@@ -72,7 +72,12 @@ bool classifier_entry_equal(unsigned int family, const struct classifier_entry *
 	       a->out == b->out && a->priority == b->priority && a->rule == b->rule;
 }
 
-/* No bits beyond the length: the prefix's last address would differ from it otherwise. */
+static bool zone_valid(uint16_t zone)
+{
+	return zone == CLASSIFIER_ANY_ZONE || zone < CLASSIFIER_ZONES;
+}
+
+/* No bits beyond the length. */
 static bool prefix_valid(unsigned int family, const union classifier_addr *prefix, unsigned int len)
 {
 	if (family == 4)
@@ -90,7 +95,8 @@ bool classifier_entry_valid(unsigned int family, const struct classifier_entry *
 	return prefix_valid(family, &e->src, e->src_len) &&
 	       prefix_valid(family, &e->dst, e->dst_len) && e->sport_lo <= e->sport_hi &&
 	       e->dport_lo <= e->dport_hi && e->proto <= CLASSIFIER_ANY_PROTO &&
-	       e->priority != CLASSIFIER_NONE && e->rule != CLASSIFIER_NONE;
+	       zone_valid(e->in) && zone_valid(e->out) && e->priority != CLASSIFIER_NONE &&
+	       e->rule != CLASSIFIER_NONE;
 }
 
 /* --- all of them -------------------------------------------------------------------------------- */
