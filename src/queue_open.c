@@ -144,6 +144,8 @@ static void tune_socket(int fd, uint32_t tx_ring)
 	setsockopt(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &budget, sizeof(budget));
 }
 
+static const char bind_step[] = "bind";
+
 static int open_socket(struct queue *queue, struct umem *umem, struct queue_group *group,
 		       const struct queue_options *options, bool zerocopy, const char **step)
 {
@@ -160,7 +162,7 @@ static int open_socket(struct queue *queue, struct umem *umem, struct queue_grou
 	*step = "setting up its rings";
 	if ((err = map_rings(queue, options)))
 		goto fail;
-	*step = "bind";
+	*step = bind_step;
 	if ((err = bind_socket(queue, options, *bound, zerocopy)))
 		goto fail;
 	tune_socket(queue->fd, options->tx_ring);
@@ -176,11 +178,36 @@ fail:
 	return err;
 }
 
+/* A refusal to bind is the driver's answer to the mode, except where the queue is taken. */
+static bool mode_refused(const char *step, int err)
+{
+	return step == bind_step && err && err != -EBUSY;
+}
+
 static void explain(char *why, const struct queue_options *options, const char *step, int err)
 {
-	snprintf(why, 256, "port device %s queue %u: %s: %s%s", options->device, options->index,
-		 step, strerror(-err),
-		 err == -EBUSY ? "; another process has an AF_XDP socket on this queue" : "");
+	if (options->mode == PORT_MODE_ZEROCOPY && mode_refused(step, err))
+		snprintf(why, 256,
+			 "%s queue %u: zero-copy refused by the driver: %s; set mode = \"auto\" or "
+			 "\"copy\"",
+			 options->device, options->index, strerror(-err));
+	else
+		snprintf(why, 256, "%s queue %u: %s: %s%s", options->device, options->index, step,
+			 strerror(-err),
+			 err == -EBUSY ? "; another process has an AF_XDP socket on this queue" :
+					 "");
+}
+
+/* Why a queue is in copy mode. */
+static void explain_copy(struct queue *queue, const struct queue_options *options, int err)
+{
+	if (err)
+		snprintf(queue->why, sizeof(queue->why), "zero-copy refused by the driver: %s",
+			 strerror(-err));
+	else
+		snprintf(queue->why, sizeof(queue->why), "%s",
+			 options->generic_program ? "the program is in generic mode" :
+						    "copy mode was asked for");
 }
 
 int queue_open(struct queue **result, struct umem *umem, struct queue_group *group,
@@ -189,8 +216,8 @@ int queue_open(struct queue **result, struct umem *umem, struct queue_group *gro
 	struct queue *queue = aligned_alloc(64, (sizeof(*queue) + 63) / 64 * 64);
 	bool want_zerocopy = options->mode == PORT_MODE_ZEROCOPY ||
 			     (options->mode == PORT_MODE_AUTO && !options->generic_program);
-	const char *step;
-	int err = -ENOMEM, zerocopy_err = 0;
+	const char *step = "memory";
+	int err = -ENOMEM, refusal = 0;
 
 	if (!queue)
 		return -ENOMEM;
@@ -203,20 +230,13 @@ int queue_open(struct queue **result, struct umem *umem, struct queue_group *gro
 	queue->with_kernel = calloc((umem->frames + 63) / 64, sizeof(uint64_t));
 	if (!queue->with_kernel)
 		goto fail;
-	if (want_zerocopy) {
-		err = zerocopy_err = open_socket(queue, umem, group, options, true, &step);
-		if (err && options->mode == PORT_MODE_ZEROCOPY)
-			explain(why, options, step, err);
-	}
-	if (!want_zerocopy || (err && err != -EBUSY && options->mode == PORT_MODE_AUTO)) {
+	if (want_zerocopy)
+		err = open_socket(queue, umem, group, options, true, &step);
+	if (options->mode == PORT_MODE_AUTO && want_zerocopy && mode_refused(step, err))
+		refusal = err;
+	if (!want_zerocopy || refusal) {
 		err = open_socket(queue, umem, group, options, false, &step);
-		if (zerocopy_err)
-			snprintf(queue->why, sizeof(queue->why),
-				 "zero-copy refused by the driver: %s", strerror(-zerocopy_err));
-		else
-			snprintf(queue->why, sizeof(queue->why), "%s",
-				 options->generic_program ? "the program is in generic mode" :
-							    "copy mode was asked for");
+		explain_copy(queue, options, refusal);
 	}
 	if (err) {
 		explain(why, options, step, err);
