@@ -48,8 +48,11 @@ static int lock_device(struct port *port)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int n = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "visor-port-%d",
 			 port->link.ifindex);
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
+	int fd, err;
 
+	if (port->lock >= 0)
+		return 0;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	if (bind(fd, (struct sockaddr *)&address,
@@ -175,8 +178,13 @@ static int attach(struct port *port)
 		.frags = port->sg,
 		.fallback = (enum port_fallback)port->config->fallback,
 	};
-	int err = steer_attach(&port->steer, &options, port->env->addresses, port->reason);
+	int err;
 
+	if (port->steer && steer_attached(port->steer))
+		return 0; /* since an earlier try: see open_failed() */
+	steer_close(port->steer);
+	port->steer = NULL;
+	err = steer_attach(&port->steer, &options, port->env->addresses, port->reason);
 	port->generic = options.generic;
 	if (err == -EOPNOTSUPP && port->config->mode == PORT_MODE_AUTO) {
 		log_warning("port %s: %s; falling back to generic mode, which is slow", port->name,
@@ -245,7 +253,7 @@ static int open_queue(struct port *port, unsigned index)
 	port->queue[port->n_queues++] = queue;
 	if (index < (unsigned)device_tx_queues(port->config->device))
 		port->n_tx = port->n_queues;
-	if (index == 0)
+	if (index == 0 || strcmp(queue_mode(queue), queue_mode(port->queue[0])) != 0)
 		log_info("port %s: %s, %s%s%s", port->name, steer_describe(port->steer),
 			 queue_mode(queue), queue->why[0] ? ": " : "", queue->why);
 	return 0;
@@ -297,12 +305,13 @@ static int open_queues(struct port *port, unsigned n)
 	return err;
 }
 
+/* The program stays attached until the next try. Many NICs reset their link for it: detaching would
+ * make each try an outage for the host as well, and the link that comes back would call for the
+ * next try at once. Without sockets it hands all packets to the fallback. */
 static void open_failed(struct port *port, int err)
 {
-	if (port->steer)
-		steer_close(port->steer);
-	port->steer = NULL;
-	unlock_device(port);
+	if (!port->steer)
+		unlock_device(port);
 	if (!port->reason[0])
 		snprintf(port->reason, sizeof(port->reason), "%s", strerror(-err));
 	port->backoff_ns = port->backoff_ns ? port->backoff_ns * 2 : SECOND_NS;
@@ -332,9 +341,14 @@ static int check_mtu(struct port *port)
 
 static void open_port(struct port *port)
 {
+	bool sg = port->link.mtu + L2_OVERHEAD + FRAME_HEADROOM > port->env->umem->frame_size;
 	int n, err;
 
-	port->sg = port->link.mtu + L2_OVERHEAD + FRAME_HEADROOM > port->env->umem->frame_size;
+	if (port->steer && port->sg != sg) {
+		steer_close(port->steer); /* of an earlier try; it takes another program now */
+		port->steer = NULL;
+	}
+	port->sg = sg;
 	err = check_mtu(port);
 	if (!err)
 		err = lock_device(port);
