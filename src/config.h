@@ -10,6 +10,7 @@
 #define VISOR_CONFIG_H
 
 #include "conf.h"
+#include "flow_track.h"
 
 #define WORKERS_MAX 64
 
@@ -88,6 +89,21 @@ struct routing_config {
 	int64_t receive_buffer;	    /* netlink socket buffer, bytes; default 8 MiB */
 };
 
+struct fragments_config {
+	struct conf_where where;
+	int64_t datagrams; /* being put in order at once, each worker */
+	int64_t held;	   /* fragments that wait for the first of their datagram, each worker */
+	int64_t timeout_ms;
+};
+
+struct flows_config { /* the flow table of stateful functions */
+	struct conf_where where;
+	int64_t ipv4, ipv6; /* how many there can be */
+	bool loose;	    /* pick up TCP connections in mid-stream */
+	struct flow_timeouts_config timeouts;
+	struct fragments_config fragments;
+};
+
 struct log_config {
 	struct conf_where where;
 	int level; /* enum log_level */
@@ -110,6 +126,7 @@ struct config {
 	struct control_config control;
 	struct routing_config routing;
 	struct log_config log;
+	struct flows_config flows;
 	unsigned n_functions;
 	struct function_config *functions; /* every instance that a chain names or a section makes */
 };

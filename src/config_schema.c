@@ -159,6 +159,41 @@ static const struct conf_key routing_keys[] = {
 static const struct conf_schema routing_schema = { "routing settings",
 						   sizeof(struct routing_config), routing_keys };
 
+static const struct conf_key fragments_keys[] = {
+	{ ENTRY(CONF_INT, fragments_config, datagrams, .min = 256, .max = 1 << 20, .dflt = "4096",
+		.doc = "fragmented datagrams that each worker follows at once") },
+	{ ENTRY(CONF_INT, fragments_config, held, .min = 16, .max = 32768, .dflt = "256",
+		.unit = "packets",
+		.doc = "fragments that each worker holds until the first of their datagram comes") },
+	{ ENTRY(CONF_INT, fragments_config, timeout_ms, .min = 10, .max = 60000, .dflt = "2000",
+		.unit = "ms", .doc = "how long they are held, and a datagram is followed") },
+	{ 0 }
+};
+
+static const struct conf_schema fragments_schema = { "fragment settings",
+						     sizeof(struct fragments_config),
+						     fragments_keys };
+
+static const struct conf_key flows_keys[] = {
+	{ ENTRY(CONF_INT, flows_config, ipv4, .min = 1024, .max = FLOW_MAX, .dflt = "262144",
+		.unit = "flows", .doc = "IPv4 flows that there is room for, 128 bytes each") },
+	{ ENTRY(CONF_INT, flows_config, ipv6, .min = 1024, .max = FLOW_MAX, .dflt = "262144",
+		.unit = "flows",
+		.doc = "IPv6 flows that there is room for, 192 bytes each; IPv4 flows behind a SYN "
+		       "proxy or with an encapsulation are among them") },
+	{ ENTRY(CONF_BOOL, flows_config, loose, .dflt = "true",
+		.doc = "take up TCP connections in mid-stream, where the rules allow a new one: what "
+		       "was established goes on after a restart") },
+	{ ENTRY(CONF_GROUP, flows_config, timeouts, .sub = &flow_timeouts_schema,
+		.doc = "how long a flow may be idle, by its state") },
+	{ ENTRY(CONF_GROUP, flows_config, fragments, .sub = &fragments_schema,
+		.doc = "fragments on their way to a flow") },
+	{ 0 }
+};
+
+static const struct conf_schema flows_schema = { "flow settings", sizeof(struct flows_config),
+						 flows_keys };
+
 static const struct conf_key log_keys[] = {
 	{ ENTRY(CONF_ENUM, log_config, level, .choices = log_level_names, .dflt = "info",
 		.doc = "the least important events that are logged") },
@@ -181,6 +216,8 @@ static const struct conf_key file_keys[] = {
 		.doc = "the threads that move packets") },
 	{ ENTRY(CONF_GROUP, config, memory, .sub = &memory_schema,
 		.doc = "the memory that packets live in") },
+	{ ENTRY(CONF_GROUP, config, flows, .sub = &flows_schema,
+		.doc = "the table of flows, which chains with a stateful function use") },
 	{ ENTRY(CONF_GROUP, config, control, .sub = &control_schema,
 		.doc = "the socket of visorctl") },
 	{ ENTRY(CONF_GROUP, config, log, .sub = &log_schema, .doc = "the log on stderr") },

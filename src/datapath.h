@@ -18,6 +18,7 @@
 
 struct frame_cache;
 struct neighbour_wait;
+struct flows;
 struct reassembly;
 struct worker;
 
@@ -41,7 +42,10 @@ struct datapath {
 	struct datapath_counters *counters;
 	struct frame_cache *frames;
 	struct neighbour_wait *wait;
+	struct flows *flows; /* NULL: no chain is stateful */
 	struct reassembly *reassembly;
+	uint32_t policy; /* generation of the policy, read before anything of it; once per burst */
+	uint32_t route;	 /* the FIB's, as flow_route.h has it; once per burst */
 	struct worker *worker; /* opaque to functions */
 	uint8_t *umem;	       /* address 0 of the frames, for the segments of a packet */
 	uint32_t frame_size;   /* a power of two; frames are aligned to it within the UMEM */

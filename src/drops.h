@@ -54,9 +54,14 @@
 	X(DROP_TX_FULL, "tx_full", "the egress queue is full")                                     \
 	X(DROP_WORKER_RING_FULL, "worker_ring_full", "the ring to another worker is full")         \
 	X(DROP_PORT_GONE, "port_gone", "the egress port went away with the packet queued")         \
-	X(DROP_ICMP_RATE, "icmp_rate", "an own ICMP error or TCP reset beyond the rate limit")                  \
+	X(DROP_ICMP_RATE, "icmp_rate", "an own ICMP error or TCP reset beyond the rate limit")     \
 	X(DROP_ICMP_NO_SOURCE, "icmp_no_source", "an own ICMP error without a source address")     \
 	X(DROP_SEGMENTS, "segments", "a packet in more frames than are handled")                   \
+	X(DROP_FLOW_TABLE_FULL, "flow_table_full", "no room for a new flow")                       \
+	X(DROP_FLOW_CLASH, "flow_clash", "its reply key belongs to another flow")                  \
+	X(DROP_FLOW_INVALID, "flow_invalid", "cannot be what its flow needs")                      \
+	X(DROP_SYN_PROXY, "syn_proxy", "a handshake that the SYN proxy has answered")              \
+	X(DROP_FLOWS_OFF, "flows_off", "the flow table is not there yet")                          \
 	X(DROP_RX_INVALID, "rx_invalid", "a descriptor from the kernel that makes no sense")
 
 enum drop_reason {

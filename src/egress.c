@@ -85,8 +85,7 @@ static inline const struct nexthop *hop_of(const struct datapath *dp, struct pac
 	return nh->kind == NEXTHOP_ONLINK ? neighbour_of(dp, p, nh) : nh;
 }
 
-void egress_lookup(struct datapath *dp, struct packet *const *packets, const struct nexthop **hops,
-		   unsigned n)
+void egress_find(struct datapath *dp, struct packet *const *packets, unsigned n)
 {
 	struct packet *packet4[BURST_MAX], *packet6[BURST_MAX];
 	uint32_t address4[BURST_MAX], id[BURST_MAX];
@@ -112,8 +111,20 @@ void egress_lookup(struct datapath *dp, struct packet *const *packets, const str
 		lpm6_lookup_burst(dp->fib->lpm6, address6, id, n6);
 	for (unsigned i = 0; i < n6; i++)
 		packet6[i]->nexthop = id[i];
+}
+
+void egress_hops(struct datapath *dp, struct packet *const *packets, const struct nexthop **hops,
+		 unsigned n)
+{
 	for (unsigned i = 0; i < n; i++)
 		hops[i] = hop_of(dp, packets[i]);
+}
+
+void egress_lookup(struct datapath *dp, struct packet *const *packets, const struct nexthop **hops,
+		   unsigned n)
+{
+	egress_find(dp, packets, n);
+	egress_hops(dp, packets, hops, n);
 }
 
 static inline void egress_write(struct packet *p, const struct nexthop *nh)

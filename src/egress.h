@@ -15,9 +15,17 @@
 
 #include "datapath.h"
 
-/* The first half: what each packet's destination leads to, groups and neighbours resolved. Sets
- * nexthop and mtu. hops[i] is FORWARD where the packet can go now; ONLINK means a
- * neighbour that nobody has asked for yet. Never NULL. */
+/* Look up each packet's destination: p->nexthop is the id of what its route leads to, a group's own
+ * where it is one. */
+void egress_find(struct datapath *dp, struct packet *const *packets, unsigned n);
+
+/* What p->nexthop leads to right now, groups and neighbours resolved; sets mtu, and nexthop to the
+ * member of a group. hops[i] is FORWARD where the packet can go now; ONLINK means a neighbour that
+ * nobody has asked for yet. Never NULL. */
+void egress_hops(struct datapath *dp, struct packet *const *packets, const struct nexthop **hops,
+		 unsigned n);
+
+/* Both, the first half: what each packet's destination leads to, groups and neighbours resolved. */
 void egress_lookup(struct datapath *dp, struct packet *const *packets, const struct nexthop **hops,
 		   unsigned n);
 
@@ -25,7 +33,7 @@ void egress_lookup(struct datapath *dp, struct packet *const *packets, const str
 void egress_send(struct datapath *dp, struct packet *const *packets,
 		 const struct nexthop *const *hops, unsigned n);
 
-/* Both. */
+/* Both halves. */
 void egress_route(struct datapath *dp, struct packet *const *packets, unsigned n);
 
 /* The last step alone: write nh's link-layer header in front of the IP header; p is TX. nh is

@@ -13,6 +13,8 @@
 
 #include "device.h"
 #include "clock.h"
+#include "flow_label.h"
+#include "flows.h"
 #include "log.h"
 
 #define SPARE_FRAMES (4 * 2048) /* one more queue with rings of the default size */
@@ -471,6 +473,22 @@ static int start_pipeline(struct engine *engine)
 	return err;
 }
 
+static int start_flows(struct engine *engine)
+{
+	struct conf_errors *errors = conf_errors_new();
+	struct flow_functions *functions = NULL;
+	int err = engine_flows_start(engine, engine->config, engine->pipeline, errors);
+
+	for (unsigned i = 0; i < conf_errors_count(errors); i++)
+		log_error("%s", conf_errors_get(errors, i));
+	conf_errors_free(errors);
+	if (!err)
+		err = engine_flows_functions(engine->pipeline, &functions);
+	if (!err)
+		free(engine_flows_change(engine, functions));
+	return err;
+}
+
 static int start_control(struct engine *engine)
 {
 	const struct control_config *config = &engine->config->control;
@@ -497,11 +515,15 @@ int engine_start(struct engine **result, const char *config_path, struct config 
 	engine->started_ns = clock_now_ns();
 	err = start_control(engine); /* first: is another visord here already? */
 	if (!err)
+		err = flow_labels_start(engine_worker_count(config));
+	if (!err)
 		err = start_pipeline(engine);
 	if (!err)
 		err = start_tables(engine);
 	if (!err)
 		err = start_workers(engine);
+	if (!err)
+		err = start_flows(engine);
 	if (!err)
 		err = start_events(engine);
 	if (!err)
@@ -550,7 +572,9 @@ void engine_stop(struct engine *engine)
 	if (engine->questions)
 		event_free(engine->questions);
 	control_free(engine->control);
+	flows_free(engine->flows);
 	pipeline_free(engine->pipeline);
+	flow_labels_stop();
 	rib_free(engine->rib);
 	steer_addresses_free(engine->env.addresses);
 	umem_free(engine->umem);

@@ -37,6 +37,7 @@ struct engine {
 	struct event *second, *questions;
 	struct umem *umem;
 	struct workers *workers;
+	struct flows *flows; /* NULL until a configuration has a stateful chain */
 	struct rib *rib;
 	struct mirror *mirror;
 	struct control *control;
@@ -76,6 +77,16 @@ int engine_add_port(struct engine *engine, const struct port_config *config);
 void engine_remove_port(struct engine *engine, struct port *port, bool leave);
 
 int engine_set_tables(struct engine *engine);
+
+/* Make the flow table if a chain of the pipeline needs it and there is none yet (engine_flows.c). */
+int engine_flows_start(struct engine *engine, const struct config *config,
+		       const struct pipeline *pipeline, struct conf_errors *errors);
+/* Whom to tell of the end of flows: a list for engine_flows_change(). */
+struct flow_functions;
+int engine_flows_functions(const struct pipeline *pipeline, struct flow_functions **functions);
+/* The chains have been exchanged: flows are to ask again. Returns what to free after a grace
+ * period. */
+struct flow_functions *engine_flows_change(struct engine *engine, struct flow_functions *functions);
 
 int engine_register_commands(struct engine *engine);
 

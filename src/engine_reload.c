@@ -43,6 +43,15 @@ static void check_fixed(const struct engine *engine, const struct config *next,
 	if (strcmp(now->control.group ? now->control.group : "",
 		   next->control.group ? next->control.group : ""))
 		conf_error(errors, &next->control.where, "control.group changes only at a restart");
+	if (engine->flows &&
+	    (now->flows.ipv4 != next->flows.ipv4 || now->flows.ipv6 != next->flows.ipv6 ||
+	     now->flows.fragments.datagrams != next->flows.fragments.datagrams ||
+	     now->flows.fragments.held != next->flows.fragments.held ||
+	     now->flows.fragments.timeout_ms != next->flows.fragments.timeout_ms))
+		conf_error(
+			errors, &next->flows.where,
+			"the size of the flow table and the settings of fragments change only at a "
+			"restart");
 	if (now->routing.receive_buffer != next->routing.receive_buffer)
 		conf_error(errors, &next->routing.where,
 			   "routing.receive_buffer changes only at a restart");
@@ -113,7 +122,8 @@ static bool tables_differ(const struct config *a, const struct config *b)
 }
 
 /* The change-over. What fails here is memory; it is logged, and what was reached stands. */
-static int change_over(struct engine *engine, struct config *next, struct pipeline *pipeline)
+static int change_over(struct engine *engine, struct config *next, struct pipeline *pipeline,
+		       struct flow_functions *functions)
 {
 	struct config *old = engine->config;
 	struct pipeline *old_pipeline = engine->pipeline;
@@ -137,12 +147,14 @@ static int change_over(struct engine *engine, struct config *next, struct pipeli
 		err = mirror_resync(engine->mirror);
 	if (!err)
 		err = static_routes_set(engine->rib, next);
+	functions = engine_flows_change(engine, functions);
 	urcu_qsbr_synchronize_rcu(); /* no worker is in an old chain any more */
 	if (err) {
 		/* interfaces may still lead to the old chains, a worker may still have its old set */
 		log_error("reload: %s; restart visord", strerror(-err));
 		return err;
 	}
+	free(functions);
 	pipeline_free(old_pipeline);
 	conf_free(old);
 	return 0;
@@ -152,6 +164,7 @@ int engine_reload(struct engine *engine, struct conf_errors *errors)
 {
 	struct config *next = conf_read(engine->config_path, errors);
 	struct pipeline *pipeline = NULL;
+	struct flow_functions *functions = NULL;
 	int err = -EINVAL;
 
 	if (!next)
@@ -162,11 +175,16 @@ int engine_reload(struct engine *engine, struct conf_errors *errors)
 	err = pipeline_new(&pipeline, next, errors);
 	if (!err)
 		err = pipeline_adopt(pipeline, engine->pipeline, errors);
+	if (!err)
+		err = engine_flows_functions(pipeline, &functions);
+	if (!err)
+		err = engine_flows_start(engine, next, pipeline, errors);
 	if (err) {
+		free(functions);
 		pipeline_free(pipeline);
 		goto refused;
 	}
-	err = change_over(engine, next, pipeline);
+	err = change_over(engine, next, pipeline, functions);
 	if (err) {
 		conf_error(errors, NULL, "reload: %s; restart visord", strerror(-err));
 		return err;

@@ -138,7 +138,8 @@ struct flow6 {
 	struct flow_head head;
 	uint8_t family[2];   /* 4 or 6, of key[]: they differ where families are translated */
 	uint8_t protocol[2]; /* of key[]: so do ICMP's numbers then */
-	uint8_t spare[4];
+	uint8_t scale[2]; /* FLOW_SEQ_OFFSET: the server's window scale, and what the client was told */
+	uint8_t spare[2];
 	struct flow_tuple6 key[2];
 	uint32_t seq_offset; /* server's sequence number - the one that the client knows */
 	uint32_t action;     /* FLOW_ENCAPSULATED: the function's own number for it */

@@ -86,8 +86,7 @@ static bool is_icmp(const struct flow_key *key)
 
 static enum flow_key_kind key_of_others(const struct packet *p, struct flow_key *key)
 {
-	const bool has_header = (p->flags & (PKT_L4_COMPLETE | PKT_LATER_FRAGMENT)) ==
-				PKT_L4_COMPLETE;
+	const bool has_header = p->flags & PKT_L4_COMPLETE;
 
 	if (is_icmp(key))
 		return has_header ? icmp_kind(key, packet_l4(p)) : FLOW_KEY_INVALID;
@@ -106,8 +105,9 @@ enum flow_key_kind flow_key_from_packet(const struct packet *p, struct flow_key 
 	key->protocol = p->protocol;
 	memset(key->spare, 0, sizeof(key->spare));
 	set_addresses(key, ip);
-	if (likely((p->flags & (PKT_L4_COMPLETE | PKT_LATER_FRAGMENT)) == PKT_L4_COMPLETE &&
-		   has_ports(p->protocol))) {
+	if (unlikely(p->flags & PKT_LATER_FRAGMENT)) {
+		set_ports(key, p->sport, p->dport);
+	} else if (likely((p->flags & PKT_L4_COMPLETE) && has_ports(p->protocol))) {
 		bytes_store32((uint8_t *)key + ports_at(key->family), bytes_load32(packet_l4(p)));
 	} else {
 		set_ports(key, 0, 0);

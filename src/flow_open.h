@@ -55,6 +55,7 @@ struct flow_open {
 	/* the engine's */
 	bool routed;
 	const struct nexthop *hop;
+	struct flow_key routed_out;
 };
 
 struct flow_close {

@@ -576,3 +576,19 @@ enum flow_track_result flow_tcp_track(struct flow_head *head, enum flow_directio
 		seen_add(head, FRAGMENTED);
 	return result;
 }
+
+void flow_track_proxied(struct flow_head *head, const struct flow_handshake *h)
+{
+	const bool scaled = h->scale[0] != SHIFT_UNKNOWN && h->scale[1] != SHIFT_UNKNOWN;
+
+	for (unsigned d = 0; d < 2; d++) {
+		head->tcp.end[d] = h->next[d];
+		head->tcp.acked[d] = h->next[!d];
+		head->tcp.max_window[d] = h->window[d];
+	}
+	head->tcp_scale = scaled ? (uint8_t)(h->scale[0] | h->scale[1] << 4) : 0;
+	/* the server's was in its SYN-ACK, where it is not scaled */
+	head->tcp.max_window[1] = window_scaled(head, 1, h->window[1]);
+	__atomic_or_fetch(&head->tcp_seen, OPEN, __ATOMIC_RELEASE);
+	__atomic_or_fetch(&head->flags, FLOW_ASSURED, __ATOMIC_RELAXED);
+}

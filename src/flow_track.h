@@ -59,6 +59,16 @@ enum flow_track_result flow_track_open(struct flow_head *head, const struct pack
 enum flow_track_result flow_track(struct flow_head *head, enum flow_direction d,
 				  const struct packet *p, uint32_t offset);
 
+/* What two handshakes with a SYN proxy in between have come to, by side; in the client's numbers. */
+struct flow_handshake {
+	uint32_t next[2];   /* the first sequence number after the SYN */
+	uint16_t window[2]; /* as it stood in the header */
+	uint8_t scale[2];   /* 15: none */
+};
+
+/* The flow is established by it; the state is the caller's to change. */
+void flow_track_proxied(struct flow_head *head, const struct flow_handshake *handshake);
+
 /* How soon it may be given up when the table is full: 0 first (reset, closed), 1 half-open and
  * unanswered, 2 short-lived or unassured, 3 never (established). */
 unsigned flow_state_rank(unsigned state, unsigned flags);

@@ -40,6 +40,7 @@ enum packet_verdict {
 #define PKT_L2_GROUP 0x80 /* came in as link-layer multicast or broadcast */
 
 /* packet.marks */
+#define PKT_NEW_SOURCE 0x02  /* its source address is a translation's, and may be our own */
 #define PKT_REASSEMBLED 0x01 /* a fragment that reassembly let pass; sport, dport are set */
 
 struct packet {
@@ -59,7 +60,7 @@ struct packet {
 	uint16_t port;	     /* ingress port */
 	uint32_t hash;	 /* flow hash: five-tuple, for fragments addresses+protocol; ECMP, spread */
 	uint8_t verdict; /* enum packet_verdict */
-	uint8_t marks;	 /* PKT_REASSEMBLED */
+	uint8_t marks;	 /* PKT_REASSEMBLED … */
 	uint16_t reason; /* with PACKET_DROP: index of the drop counter */
 	uint16_t out_port;   /* with PACKET_TX */
 	uint16_t out_iface;  /* with PACKET_TX */

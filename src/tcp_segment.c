@@ -83,16 +83,15 @@ void tcp_reset_send(struct datapath *dp, const struct packet *cause)
 	const uint8_t *tcp = packet_l4(cause);
 	struct tcp_segment reset = { 0 };
 	struct flow_key key;
-	unsigned len;
+	unsigned header, len;
 
 	if ((cause->flags & (PKT_ORIGINATED | PKT_LATER_FRAGMENT | PKT_L2_GROUP)) ||
 	    !(cause->flags & PKT_L4_COMPLETE) || cause->protocol != IPPROTO_TCP ||
 	    (tcp[13] & TH_RST) || flow_key_from_packet(cause, &key) != FLOW_KEY_FLOW)
 		return;
-	len = (tcp[12] >> 4) * 4u;
-	len = cause->l3 + cause->ip_len - cause->l4 > len ?
-		      cause->l3 + cause->ip_len - cause->l4 - len :
-		      0;
+	header = (tcp[12] >> 4) * 4u;
+	len = (unsigned)(cause->l3 + cause->ip_len - cause->l4);
+	len = len > header ? len - header : 0;
 	reset.key = flow_key_turned(&key);
 	if (tcp[13] & TH_ACK) {
 		reset.seq = bytes_get32(tcp + 8);

@@ -12,7 +12,11 @@
 #include <urcu-qsbr.h>
 
 #include "clock.h"
+#include "flows.h"
+#include "flow_policy.h"
+#include "flow_route.h"
 #include "neighbour_wait.h"
+#include "reassembly.h"
 
 #define HANDOVER_RING_MAX 4096 /* 256 KiB, for each pair of workers */
 #define HANDOVER_RING_MIN 512
@@ -33,6 +37,23 @@ static void worker_adopt_set(struct worker *worker)
 	__atomic_store_n(&worker->seen, set->generation, __ATOMIC_RELEASE);
 }
 
+/* What packets are judged by, read before any of it is. */
+static void worker_refresh(struct worker *worker)
+{
+	struct datapath *dp = &worker->dp;
+
+	dp->flows = __atomic_load_n(&worker->all->flows, __ATOMIC_ACQUIRE);
+	dp->reassembly = dp->flows ? flow_worker(dp)->reassembly : NULL;
+	dp->policy = flow_policy_generation();
+	dp->route = flow_route_generation(__atomic_load_n(&dp->fib->generation, __ATOMIC_ACQUIRE));
+}
+
+static unsigned worker_flow_round(struct worker *worker)
+{
+	reassembly_poll(&worker->dp);
+	return flow_round(&worker->dp);
+}
+
 static unsigned worker_round(struct worker *worker, const struct worker_set *set)
 {
 	unsigned work = 0;
@@ -46,6 +67,8 @@ static unsigned worker_round(struct worker *worker, const struct worker_set *set
 	}
 	work += worker_take_over(worker);
 	neighbour_wait_poll(&worker->dp);
+	if (worker->dp.flows)
+		work += worker_flow_round(worker);
 	worker_flush(worker);
 	return work;
 }
@@ -84,6 +107,8 @@ static void worker_sleep(struct worker *worker, const struct worker_set *set)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	/* after the announcement: a change of the FIB is seen here, or its kick finds us asleep */
 	due = neighbour_wait_next_ns(&worker->dp);
+	if (worker->dp.reassembly && reassembly_next_ns(&worker->dp) < due)
+		due = reassembly_next_ns(&worker->dp);
 	now = clock_now_ns();
 	wait = due > now ? due - now : 0;
 	wait = wait < SLEEP_MAX_NS ? wait : SLEEP_MAX_NS;
@@ -92,6 +117,8 @@ static void worker_sleep(struct worker *worker, const struct worker_set *set)
 					    .tv_nsec = (long)(wait % 1000000000) };
 
 		datapath_count(&worker->stats.sleeps, 1);
+		if (worker->dp.flows)
+			flow_sleep(&worker->dp);
 		urcu_qsbr_thread_offline();
 		ready = ppoll(fds, n, &timeout, NULL);
 		urcu_qsbr_thread_online();
@@ -125,6 +152,7 @@ static void *worker_main(void *arg)
 		worker_adopt_set(worker);
 		set = worker->set_in_use;
 		worker->dp.now_ns = start;
+		worker_refresh(worker);
 		datapath_count(&worker->stats.rounds, 1);
 		if (worker_round(worker, set)) {
 			idle_since = clock_now_ns();
@@ -295,6 +323,8 @@ static void worker_free(struct worker *worker)
 {
 	if (worker->dp.frames)
 		drain_handover(worker);
+	if (worker->dp.reassembly)
+		reassembly_drop_all(&worker->dp);
 	if (worker->dp.wait)
 		neighbour_wait_drop_all(&worker->dp);
 	neighbour_wait_free(worker->dp.wait);
@@ -375,6 +405,11 @@ void workers_questions(struct workers *workers,
 			ask(arg, spsc_peek(ring, k));
 		spsc_release(ring, n);
 	}
+}
+
+void workers_set_flows(struct workers *workers, struct flows *flows)
+{
+	__atomic_store_n(&workers->flows, flows, __ATOMIC_RELEASE);
 }
 
 void workers_kick(struct workers *workers)

@@ -77,6 +77,7 @@ struct worker_question {
 };
 
 struct workers {
+	struct flows *flows; /* set once, by the first configuration with a stateful chain */
 	unsigned n;
 	struct worker *worker[WORKERS_MAX];
 	uint64_t generation;
@@ -100,6 +101,9 @@ int workers_publish(struct workers *workers, struct worker_set **sets);
 /* Neighbours that workers asked for since the last call. */
 void workers_questions(struct workers *workers,
 		       void (*ask)(void *arg, const struct worker_question *question), void *arg);
+
+/* From now on there is a flow table. */
+void workers_set_flows(struct workers *workers, struct flows *flows);
 
 /* Wake sleeping workers: something that they wait for has changed. */
 void workers_kick(struct workers *workers);

@@ -4,7 +4,7 @@
  *
  *   worker_receive ─ queue_receive ─ parse_packet ─ interface ─┐
  *   worker_take_over (from another worker) ────────────────────┤
- *                                             run_chains: each function's process()
+ *                          run_chains ─ chain_run: the flow stage, each function's process()
  *                                                              │
  *                       datapath_finish: TX ring · other worker · drop ─ worker_flush
  */
@@ -14,9 +14,12 @@
 #include <unistd.h>
 
 #include "bytes.h"
+#include "chain.h"
 #include "egress.h"
+#include "flows.h"
 #include "nf/nf.h"
 #include "parse.h"
+#include "reassembly.h"
 
 #define TAKE_OVER_MAX 256
 
@@ -162,28 +165,6 @@ void datapath_resolve(struct datapath *dp, uint16_t iface_slot, const struct ip_
 
 /* --- the chain --- */
 
-/* Keep in the burst what is still to be decided. */
-static void compact(struct burst *burst)
-{
-	unsigned kept = 0;
-
-	for (unsigned i = 0; i < burst->count; i++)
-		if (burst->packet[i]->verdict == PACKET_CONTINUE)
-			burst->packet[kept++] = burst->packet[i];
-	burst->count = kept;
-}
-
-static void run_chain(struct datapath *dp, const struct chain *chain, struct burst *burst)
-{
-	for (unsigned i = 0; i < chain->n && burst->count; i++) {
-		struct nf *nf = chain->functions[i];
-
-		nf->ops->process(nf, dp, burst);
-		if (i + 1 < chain->n)
-			compact(burst);
-	}
-}
-
 static const struct chain *chain_of(const struct datapath *dp, const struct packet *p)
 {
 	const struct interface *iface = fib_interface(dp->fib, p->iface);
@@ -211,10 +192,22 @@ static void run_chains(struct datapath *dp, struct packet *const *packets, unsig
 		}
 		n = left;
 		if (chain)
-			run_chain(dp, chain, &burst);
+			chain_run(dp, chain, &burst);
 		else
 			for (unsigned i = 0; i < burst.count; i++)
 				packet_drop(burst.packet[i], DROP_NO_CHAIN);
+	}
+}
+
+/* Fragments whose first one has come with the burst. */
+static void go_on_with_fragments(struct datapath *dp)
+{
+	struct packet *packets[BURST_MAX];
+	unsigned n;
+
+	while ((n = reassembly_release(dp, packets))) {
+		run_chains(dp, packets, n);
+		datapath_finish(dp, packets, n);
 	}
 }
 
@@ -224,6 +217,8 @@ static void process(struct worker *worker, struct packet *const *packets, unsign
 
 	run_chains(dp, packets, n);
 	datapath_finish(dp, packets, n);
+	if (unlikely(dp->reassembly && reassembly_pending(dp)))
+		go_on_with_fragments(dp);
 	egress_flush(dp);
 }
 

@@ -140,6 +140,8 @@ static __attribute__((noinline)) bool foreign_source(const struct nf *nf, struct
 	struct in6_addr source;
 	uint32_t id;
 
+	if (p->marks & PKT_NEW_SOURCE)
+		return true;
 	if (p->ip_version == 4) {
 		id = lpm4_lookup(dp->fib->lpm4, bytes_get32(ip + 12));
 	} else {
@@ -266,7 +268,10 @@ static void router_process(struct nf *nf, struct datapath *dp, struct burst *bur
 	}
 	if (!n)
 		return;
-	egress_lookup(dp, packets, hops, n);
+	if (packets[0]->nexthop) /* the flow stage stands before us: all of them are routed */
+		egress_hops(dp, packets, hops, n);
+	else
+		egress_lookup(dp, packets, hops, n);
 	for (unsigned i = 0; i < n; i++) {
 		packets[going] = packets[i];
 		hops[going] = hops[i];

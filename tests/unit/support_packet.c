@@ -10,6 +10,7 @@
 
 #include "nf/nf.h"
 #include "src/bytes.h"
+#include "src/chain.h"
 #include "src/egress.h"
 #include "src/lpm4.h"
 #include "src/lpm6.h"
@@ -355,11 +356,22 @@ static void build_upper(const struct probe *probe, uint8_t *l4, uint32_t len, ui
 	if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6) {
 		if (len)
 			l4[0] = probe->icmp_type;
+		if (len >= 6 && probe->icmp_id) {
+			l4[1] = 0;
+			bytes_put16(l4 + 4, probe->icmp_id);
+		}
 	} else if (len >= 6) {
 		bytes_put16(l4, probe->sport ? probe->sport : 1000);
 		bytes_put16(l4 + 2, probe->dport ? probe->dport : 2000);
 		if (protocol == IPPROTO_UDP)
 			bytes_put16(l4 + 4, (uint16_t)len);
+		if (protocol == IPPROTO_TCP && probe->tcp_flags && len >= 20) {
+			bytes_put32(l4 + 4, probe->seq);
+			bytes_put32(l4 + 8, probe->ack);
+			l4[12] = 5 << 4;
+			l4[13] = probe->tcp_flags;
+			bytes_put16(l4 + 14, probe->window);
+		}
 	}
 	if (len < at + 2)
 		return;
@@ -430,10 +442,9 @@ struct packet *support_probe(struct support *s, const struct probe *probe, uint1
 	return support_packet(s, frame, len, iface);
 }
 
-void support_run(struct support *s, struct nf *nf, struct packet **packets, unsigned n)
+static void parse_all(struct support *s, struct packet **packets, unsigned n, struct burst *burst)
 {
-	struct burst burst = { 0 };
-
+	burst->count = 0;
 	s->counters.rx_packets += n;
 	for (unsigned i = 0; i < n; i++) {
 		const uint16_t reason = parse_packet(packets[i]);
@@ -441,9 +452,27 @@ void support_run(struct support *s, struct nf *nf, struct packet **packets, unsi
 		if (reason)
 			packet_drop(packets[i], reason);
 		else
-			burst.packet[burst.count++] = packets[i];
+			burst->packet[burst->count++] = packets[i];
 	}
+}
+
+void support_run(struct support *s, struct nf *nf, struct packet **packets, unsigned n)
+{
+	struct burst burst;
+
+	parse_all(s, packets, n, &burst);
 	nf->ops->process(nf, &s->dp, &burst);
+	datapath_finish(&s->dp, packets, n);
+	egress_flush(&s->dp);
+}
+
+void support_run_chain(struct support *s, const struct chain *chain, struct packet **packets,
+		       unsigned n)
+{
+	struct burst burst;
+
+	parse_all(s, packets, n, &burst);
+	chain_run(&s->dp, chain, &burst);
 	datapath_finish(&s->dp, packets, n);
 	egress_flush(&s->dp);
 }

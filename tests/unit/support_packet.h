@@ -89,6 +89,10 @@ struct probe {
 	uint16_t id;	       /* 0x1234 */
 	uint8_t icmp_type;     /* with ICMP */
 	uint16_t sport, dport; /* 1000, 2000 */
+	uint8_t tcp_flags;     /* with TCP: a header of 20 bytes with these, and */
+	uint32_t seq, ack;
+	uint16_t window;
+	uint16_t icmp_id; /* with ICMP */
 	uint16_t vlan, outer_vlan;
 	const char *options; /* IPv4 options or IPv6 extension headers, as they stand */
 	unsigned options_len;
@@ -107,6 +111,11 @@ struct packet *support_probe(struct support *s, const struct probe *probe, uint1
 /* What a worker does with a burst: parse, the function, finish, flush. Verdicts and reasons stay
  * to be read in the descriptors. */
 void support_run(struct support *s, struct nf *nf, struct packet **packets, unsigned n);
+
+/* The same through a whole chain. */
+struct chain;
+void support_run_chain(struct support *s, const struct chain *chain, struct packet **packets,
+		       unsigned n);
 
 /* received + originated = transmitted + drops + waiting + held */
 bool support_balanced(const struct support *s);
