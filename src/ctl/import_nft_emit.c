@@ -175,11 +175,13 @@ void import_emit(struct import_visit *visit, const struct import_rule *rule,
 		struct item *item;
 
 		if (state_bits(&cubes.t[i]) == STATE_ESTABLISHED && action != ACTION_ACCEPT) {
-			import_tell(
-				import, inst, action == ACTION_COUNT ? IMPORT_NOTE : IMPORT_DIFFERS,
-				&rule->place,
-				"it is about packets of established connections, which ask no rule "
-				"here");
+			if (inst->undecided & STATE_ESTABLISHED)
+				import_tell(
+					import, inst,
+					action == ACTION_COUNT ? IMPORT_NOTE : IMPORT_DIFFERS,
+					&rule->place,
+					"it is about packets of established connections, which ask no rule "
+					"here");
 			continue;
 		}
 		if (limiter->flows && !flows_fit(visit, rule, limiter, action))

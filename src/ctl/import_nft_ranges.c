@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "request.h"
 
@@ -54,19 +55,18 @@ void arena_free(struct arena *arena)
 
 char *arena_print(struct arena *arena, const char *format, ...)
 {
+	char *made = NULL, *text;
 	va_list args;
-	char *text;
 	int len;
 
 	va_start(args, format);
-	len = vsnprintf(NULL, 0, format, args);
+	len = vasprintf(&made, format, args);
 	va_end(args);
 	if (len < 0)
-		errx(OUTCOME_REFUSED, "import: a text could not be made");
+		err(OUTCOME_REFUSED, "import");
 	text = arena_alloc(arena, (size_t)len + 1);
-	va_start(args, format);
-	vsnprintf(text, (size_t)len + 1, format, args);
-	va_end(args);
+	memcpy(text, made, (size_t)len);
+	free(made);
 	return text;
 }
 

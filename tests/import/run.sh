@@ -3,7 +3,7 @@
 #
 # Rulesets of nftables and exactly what `visorctl import nft` makes of them: NAME.json, which is what
 # nft printed, and NAME.ok: the configuration, what it says on stderr, the exit status. Each
-# configuration is given to `visord --check`, too.
+# configuration is given to `visord --check`, too. Then oracle.py and fuzz.py, IMPORT_SECONDS (4) each.
 #   run.sh --update   writes the .ok files anew; read the diff
 #   run.sh --record   makes NAME.json anew from NAME.nft, or from what NAME.sh does, with the nft of
 #                     this machine in a network namespace of its own; needs root
@@ -111,4 +111,16 @@ refuses chain-without-table '{ "nftables": [ { "chain": { "family": "ip", "name"
 refuses rule-without-chain \
 	'{ "nftables": [ { "rule": { "family": "ip", "table": "t", "chain": "c" } } ] }' \
 	"nftables[0]: rule: there is no chain 'c' in table ip t"
+
+# Random rulesets against a plain interpreter of both sides; rulesets with mistakes in them.
+for script in oracle fuzz; do
+	if ! command -v python3 >"$scratch/python"; then
+		echo "ok $script # SKIP no python3"
+		continue
+	fi
+	timeout 60 python3 -B "./$script.py" "$visorctl" "${IMPORT_SECONDS:-4}" >"$scratch/said" 2>&1
+	status=$?
+	sed 's/^#* */# /' "$scratch/said"
+	result $status "$script"
+done
 exit $failed
