@@ -2,7 +2,8 @@
 /*
  * The end of a flow. Whoever finds that it is over makes it FLOW_DEAD, which happens once, and takes
  * it out of the index. Its owner then tells the functions, adds up the counters and gives the memory
- * back: at once where it is the one who ended it, else when the wheel comes by.
+ * back: at once where it is the one who ended it, else when the wheel comes by. The control thread
+ * (flow_show.c) makes it FLOW_DEAD and no more, then taking it out is its owner's as well.
  *
  * When the table is nearly full the owner looks for less important flows of its own: a clock hand
  * over the table, a bounded number of flows a round. Resets and closed ones go first, then half-open
@@ -12,6 +13,7 @@
 #include "bytes.h"
 #include "flow_label.h"
 #include "flow_route.h"
+#include "flow_seen.h"
 #include "flows.h"
 #include "nf/nf.h"
 #include "reassembly.h"
@@ -68,16 +70,6 @@ bool flow_end(struct datapath *dp, uint32_t handle, uint8_t from)
 
 /* --- time --- */
 
-/* The time of its last packet, from the 16 bits that packets write. */
-static uint32_t last_seen(struct flow_head *head, struct flow_cold *cold, uint32_t now)
-{
-	const uint16_t seen = __atomic_load_n(&head->seen, __ATOMIC_RELAXED);
-
-	if ((uint16_t)cold->seen != seen)
-		cold->seen = now - (uint16_t)((uint16_t)now - seen);
-	return cold->seen;
-}
-
 /* Forget routes of long ago: the word's generation could come round. */
 static void forget_route(struct flow_head *head, uint32_t generation)
 {
@@ -94,15 +86,18 @@ static uint32_t visit(void *arg, uint32_t handle, uint32_t now)
 	struct flow_table *table = dp->flows->table;
 	struct flow_head *head = flow_head(table, handle);
 	const uint8_t state = flow_state(head);
+	struct flow_cold *cold = flow_cold(table, handle);
 	uint32_t timeout, idle;
 
 	if (state == FLOW_DEAD) {
+		flow_remove(table, handle); /* one that was flushed is still in the index */
 		bury(dp, handle);
 		return 0;
 	}
 	forget_route(head, dp->route);
 	timeout = __atomic_load_n(&dp->flows->timeouts.ticks[state], __ATOMIC_RELAXED);
-	idle = now - last_seen(head, flow_cold(table, handle), now);
+	cold->seen = flow_last_seen(head, cold, now);
+	idle = now - cold->seen;
 	if (idle < timeout || !flow_state_change(head, state, FLOW_DEAD))
 		return idle < timeout ? timeout - idle : 1;
 	flow_remove(table, handle);
