@@ -42,9 +42,14 @@ struct queue_of_labels {
 	uint32_t first, last, n;
 };
 
+struct living {
+	uint64_t packets, bytes;
+};
+
 static struct {
 	unsigned workers;
 	struct flow_label_counters *counters[WORKERS_MAX];
+	struct living *living;
 	struct entry *entry;
 	uint32_t used; /* 1 .. used have been given out at least once */
 	struct queue_of_labels free, waiting;
@@ -67,6 +72,7 @@ static void unreserve(void *p, size_t bytes)
 
 #define ENTRIES_BYTES (FLOW_LABELS_MAX * sizeof(struct entry))
 #define COUNTERS_BYTES (FLOW_LABELS_MAX * sizeof(struct flow_label_counters))
+#define LIVING_BYTES (FLOW_LABELS_MAX * sizeof(struct living))
 
 int flow_labels_start(unsigned workers)
 {
@@ -76,7 +82,8 @@ int flow_labels_start(unsigned workers)
 		return -EINVAL;
 	labels.workers = workers;
 	labels.entry = reserve(ENTRIES_BYTES);
-	if (!labels.entry || htable_init(&labels.by_name))
+	labels.living = reserve(LIVING_BYTES);
+	if (!labels.entry || !labels.living || htable_init(&labels.by_name))
 		goto fail;
 	for (unsigned i = 0; i < workers; i++) {
 		labels.counters[i] = reserve(COUNTERS_BYTES);
@@ -94,6 +101,7 @@ void flow_labels_stop(void)
 	for (uint32_t i = 1; labels.entry && i <= labels.used; i++)
 		free(labels.entry[i].name);
 	unreserve(labels.entry, ENTRIES_BYTES);
+	unreserve(labels.living, LIVING_BYTES);
 	for (unsigned i = 0; i < labels.workers; i++)
 		unreserve(labels.counters[i], COUNTERS_BYTES);
 	htable_fini(&labels.by_name);
@@ -173,6 +181,7 @@ static void label_free(uint32_t label)
 	e->name = NULL;
 	for (unsigned i = 0; i < labels.workers; i++)
 		memset(&labels.counters[i][label], 0, sizeof(labels.counters[i][label]));
+	labels.living[label] = (struct living){ 0 };
 	enqueue(&labels.free, label);
 }
 
@@ -260,9 +269,26 @@ struct flow_label_counters *flow_label_of(unsigned worker, uint32_t label)
 	return &labels.counters[worker][label];
 }
 
+void flow_label_living_reset(void)
+{
+	if (labels.living)
+		memset(labels.living, 0, (labels.used + 1) * sizeof(labels.living[0]));
+}
+
+void flow_label_living_add(uint32_t label, uint64_t packets, uint64_t bytes)
+{
+	struct living *living = &labels.living[label];
+
+	__atomic_store_n(&living->packets, living->packets + packets, __ATOMIC_RELAXED);
+	__atomic_store_n(&living->bytes, living->bytes + bytes, __ATOMIC_RELAXED);
+}
+
 void flow_label_read(uint32_t label, struct flow_label_counters *sum)
 {
-	*sum = (struct flow_label_counters){ 0 };
+	*sum = (struct flow_label_counters){
+		.packets = __atomic_load_n(&labels.living[label].packets, __ATOMIC_RELAXED),
+		.bytes = __atomic_load_n(&labels.living[label].bytes, __ATOMIC_RELAXED),
+	};
 	for (unsigned i = 0; i < labels.workers; i++) {
 		const struct flow_label_counters *c = &labels.counters[i][label];
 		const uint64_t last_ns = __atomic_load_n(&c->last_ns, __ATOMIC_RELAXED);

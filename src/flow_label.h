@@ -41,10 +41,14 @@ void flow_label_release(uint32_t label);
 const char *flow_label_name(uint32_t label);
 /* Labels that have a name now. */
 uint32_t flow_labels_count(void);
+/* What flows that are alive have counted so far, for flow_label_read() to add: forget it, then tell
+ * it flow by flow (flows_count_living()). A flow that ends later counts twice until the next time. */
+void flow_label_living_reset(void);
+void flow_label_living_add(uint32_t label, uint64_t packets, uint64_t bytes);
 
 /* --- any thread --- */
 
-/* Sum over the workers. */
+/* Sum over the workers, and what was told of living flows. */
 void flow_label_read(uint32_t label, struct flow_label_counters *sum);
 /* Flows alive by that label, over all workers; while workers run it may be a few too many. */
 uint64_t flow_label_alive(uint32_t label);
