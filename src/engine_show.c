@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "conf_impl.h"
+#include "flows.h"
 #include "version.h"
 
 #define ROUTES_SHOWN 1000 /* of show routes, where no limit is given */
@@ -230,6 +231,37 @@ static json_t *route_get(void *arg, const json_t *args, char **error, json_t **e
 	return rib_route_get(engine->rib, &addr);
 }
 
+/* --- flows --- */
+
+/* As flows_show() and the others answer where there are none. */
+static json_t *no_flows(void)
+{
+	return json_pack("{s:[],s:i,s:n,s:i,s:{}}", "flows", "shown", 0, "next", "total", 0,
+			 "states");
+}
+
+static json_t *show_flows(void *arg, const json_t *args, char **error, json_t **errors)
+{
+	const struct engine *engine = arg;
+
+	if (json_object_get(args, "summary")) {
+		if (json_is_true(json_object_get(args, "summary")) && json_object_size(args) == 1)
+			return engine->flows ? flows_summary(engine->flows, true) : json_object();
+		*error = strdup("flows: \"summary\" goes with no filter");
+		return NULL;
+	}
+	return engine->flows ? flows_show(engine->flows, rib_fib(engine->rib), args, error) :
+			       no_flows();
+}
+
+static json_t *flush_flows(void *arg, const json_t *args, char **error, json_t **errors)
+{
+	const struct engine *engine = arg;
+
+	return engine->flows ? flows_flush(engine->flows, rib_fib(engine->rib), args, error) :
+			       json_pack("{s:i}", "flushed", 0);
+}
+
 /* --- functions, configuration, status --- */
 
 static json_t *show_functions(void *arg, const json_t *args, char **error, json_t **errors)
@@ -237,6 +269,8 @@ static json_t *show_functions(void *arg, const json_t *args, char **error, json_
 	const struct engine *engine = arg;
 	json_t *out = json_array();
 
+	if (engine->flows)
+		flows_count_living(engine->flows);
 	for (unsigned i = 0; i < engine->pipeline->n_functions; i++) {
 		const struct nf *nf = &engine->pipeline->functions[i];
 		json_t *item = json_pack("{s:s,s:s,s:s}", "function", nf->ops->name, "name",
@@ -269,7 +303,7 @@ static json_t *show_status(void *arg, const json_t *args, char **error, json_t *
 		ports += engine->port[i] != NULL;
 		up += engine->port[i] && engine->port[i]->state == PORT_UP;
 	}
-	return json_pack("{s:s,s:i,s:I,s:s,s:i,s:i,s:i,s:b,s:I,s:I,s:o,s:o,s:o}", "version",
+	return json_pack("{s:s,s:i,s:I,s:s,s:i,s:i,s:i,s:b,s:I,s:I,s:o,s:o,s:o,s:o*}", "version",
 			 VISOR_VERSION, "pid", (int)getpid(), "uptime_s",
 			 (json_int_t)((clock_now_ns() - engine->started_ns) / 1000000000ull),
 			 "config", engine->config_path, "ports", (int)ports, "ports_up", (int)up,
@@ -277,7 +311,8 @@ static json_t *show_status(void *arg, const json_t *args, char **error, json_t *
 			 (json_int_t)engine->reloads, "reloads_refused",
 			 (json_int_t)engine->reloads_refused, "routing", rib_summary(engine->rib),
 			 "netlink", mirror_show(engine->mirror), "control",
-			 control_show(engine->control));
+			 control_show(engine->control), "flows",
+			 engine->flows ? flows_summary(engine->flows, false) : NULL);
 }
 
 static json_t *reload(void *arg, const json_t *args, char **error, json_t **errors)
@@ -315,6 +350,8 @@ int engine_register_commands(struct engine *engine)
 		{ "show routes", show_routes },
 		{ "show neighbours", show_neighbours },
 		{ "show interfaces", show_interfaces },
+		{ "show flows", show_flows },
+		{ "flush flows", flush_flows },
 		{ "show functions", show_functions },
 		{ "show config", show_config },
 		{ "show status", show_status },

@@ -140,8 +140,8 @@ static void fill(struct datapath *dp, uint32_t handle, const struct flow_head *t
 
 	*head = *tracked;
 	head->owner = (uint8_t)dp->index;
-	head->state = open->state;
-	head->flags |= open->flags | (translated(open) ? FLOW_TRANSLATED : 0);
+	head->state = FLOW_FREE;
+	head->flags |= FLOW_PENDING | open->flags | (translated(open) ? FLOW_TRANSLATED : 0);
 	head->policy = dp->policy;
 	head->seen = (uint16_t)now;
 	head->route = 0;
@@ -153,6 +153,8 @@ static void fill(struct datapath *dp, uint32_t handle, const struct flow_head *t
 		dp->flows->table->hot6[handle & FLOW_INDEX].action = open->action;
 	}
 	*flow_counters(dp->flows->table, handle) = (struct flow_counters){ 0 };
+	/* the control thread looks at all memory: not a flow before it is pending */
+	__atomic_store_n(&head->state, open->state, __ATOMIC_RELEASE);
 }
 
 static bool needs_wide(const struct flow_open *open)

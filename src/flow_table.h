@@ -79,7 +79,7 @@ void flow_unalloc(struct flow_cache *cache, uint32_t handle);
 int flow_insert(struct flow_table *table, uint32_t handle, const struct flow_key *key0,
 		const struct flow_key *key1, uint32_t *winner);
 
-/* Out of the index. Whoever changed the state to FLOW_DEAD, once. Any worker. */
+/* Out of the index; nothing where it is out already. The state is FLOW_DEAD. Any worker. */
 void flow_remove(struct flow_table *table, uint32_t handle);
 /* Its memory may be used again after a grace period. Owner only, after flow_remove(). */
 void flow_retire(struct flow_cache *cache, uint32_t handle);

@@ -47,8 +47,11 @@ int flows_new(struct flows **result, const struct flows_config *config, unsigned
 		fragments.seed = clock_now_ns();
 	flows->workers = workers;
 	flows_update(flows, config);
-	err = flow_table_new(&flows->table, (uint32_t)config->ipv4, (uint32_t)config->ipv6, workers,
-			     pages, why);
+	/* the control thread, when it looks at flows, is one more worker to the table */
+	err = flow_table_new(&flows->table, (uint32_t)config->ipv4, (uint32_t)config->ipv6,
+			     workers + 1, pages, why);
+	if (!err)
+		flows->reader = flow_table_cache(flows->table, workers);
 	for (unsigned i = 0; i < workers && !err; i++)
 		err = worker_new(flows, i, now, &fragments);
 	if (err) {

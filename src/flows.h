@@ -9,7 +9,9 @@
  *   flow_again.c    a flow whose policy has changed: ask again
  *   flow_related.c  an ICMP error about a flow
  *   flow_expiry.c   the end of a flow: idle, closed, denied, evicted, flushed
- *   flows.c         making it all, control thread;  flow_show.c: show and flush
+ *   flows.c         making it all, control thread
+ *   flow_show.c     show and flush, control thread; flow_filter.c: which, flow_scan.c: all of them
+ *   flow_summary.c  counters, control thread
  *
  * One struct flows for the process, made when the first configuration with a stateful chain comes;
  * workers find it in dp->flows. Its size changes only at a restart.
@@ -32,7 +34,7 @@ struct chain;
 struct flow_stats {
 	uint64_t hits, misses;
 	uint64_t opened, refused; /* refused: by a function, or for want of room */
-	uint64_t expired, denied, evicted, flushed, reopened, raced;
+	uint64_t expired, denied, evicted, reopened, raced;
 	uint64_t related, invalid;
 };
 
@@ -58,6 +60,8 @@ struct flows {
 	const struct flow_functions *functions;
 	struct flow_timeouts timeouts; /* words are replaced one by one at a reload */
 	bool loose;
+	struct flow_cache *reader; /* the control thread's part in grace periods (flow_scan.h) */
+	uint64_t flushed;	   /* the control thread's */
 	unsigned workers;
 	struct flow_worker *worker[];
 };
@@ -74,11 +78,22 @@ void flows_update(struct flows *flows, const struct flows_config *config);
 struct flow_functions *flows_set_functions(struct flows *flows, struct flow_functions *functions);
 void flows_free(struct flows *flows); /* no worker runs any more */
 
-/* `visorctl show flows`: `args` filters and sorts (flow_show.c); NULL with *error set. */
+/* `visorctl show flows`: `args` is a filter (flow_filter.h), and of
+ *   "sort"   "bytes", "packets", "age", "idle": the greatest first
+ *   "limit"  so many rows at most; 1000 unless given, at most 20000
+ *   "next"   what the answer before had as "next", for what follows
+ * The answer: "flows", "shown", "next" (null: that is all) and, but for "next", "total" and "states",
+ * a count for each state's name. NULL with *error set. */
 json_t *flows_show(struct flows *flows, const struct fib *fib, const json_t *args, char **error);
-/* End the flows that the filter matches; how many. */
+/* End the flows that the filter matches, or with "all" every one; an empty filter is refused. The
+ * answer: "flushed". They are forwarding no more at once; their memory is given back, and functions
+ * are told, within FLOW_VISIT_TICKS. */
 json_t *flows_flush(struct flows *flows, const struct fib *fib, const json_t *args, char **error);
-json_t *flows_summary(const struct flows *flows);
+/* How full the table is, counters of flows and fragments; with `states` a count for each state, which
+ * costs a look at all flows. */
+json_t *flows_summary(const struct flows *flows, bool states);
+/* Tell flow_label_read() of what living flows have counted so far: a look at all flows. */
+void flows_count_living(const struct flows *flows);
 
 /* --- worker --- */
 

@@ -262,6 +262,10 @@ void command_list(FILE *out)
 		for (const struct option_help *option = option_helps; option->letter; option++)
 			if (option->global || strchr(command->options, option->letter))
 				fprintf(out, "-%c --%s ", option->letter, option->name);
+		if (command->words_print) {
+			fputc('\t', out);
+			command->words_print(out);
+		}
 		fputc('\n', out);
 	}
 }

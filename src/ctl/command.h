@@ -42,6 +42,7 @@ struct command {
 	const char *filter; /* an operand picks the objects of this "name" in the list of that key,
 			     * "" where the answer itself is the list; NULL: not so */
 	const char *family; /* -4 and -6 pick the objects of that list by their address; or NULL */
+	void (*words_print)(FILE *out); /* what operands may begin with, for the shell; or NULL */
 	/* A command that asks no daemon: it does all by itself; the rest above is not looked at. */
 	enum outcome (*local)(const struct options *options, const struct operands *operands,
 			      FILE *out);
@@ -66,7 +67,7 @@ const struct command *command_find(char *const *words, int n, int *used);
 /* Help for everything, or for the commands that the words lead to; false where they lead nowhere,
  * after a word on stderr. */
 bool command_help(char *const *words, int n, FILE *out);
-/* Each command and its options, for the shell's completion. */
+/* Each command, its options and words of its operands, for the shell's completion. */
 void command_list(FILE *out);
 
 #endif

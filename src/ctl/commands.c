@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "flow_arguments.h"
 #include "import.h"
 
 #define ROUTES_SHOWN 1000
@@ -16,7 +17,7 @@ const struct option_help option_helps[] = {
 	{ 'w', "watch", "SECONDS", "repeat until Ctrl-C", true },
 	{ 'h', "help", NULL, "help, also for a command: visorctl show routes --help", true },
 	{ 'V', "version", NULL, "visorctl's own version", true },
-	{ 'a', "all", NULL, "also what is zero; of routes every one", false },
+	{ 'a', "all", NULL, "also what is zero; of routes and flows every one", false },
 	{ '4', "ipv4", NULL, "IPv4 only", false },
 	{ '6', "ipv6", NULL, "IPv6 only", false },
 	{ 'n', "limit", "N", "at most N (1000 unless given)", false },
@@ -24,8 +25,7 @@ const struct option_help option_helps[] = {
 	{ 0, NULL, NULL, NULL, false },
 };
 
-/* "192.0.2.0/24", "2001:db8::/32", or an address. */
-static bool is_prefix(const char *text)
+bool is_prefix(const char *text)
 {
 	char address[INET6_ADDRSTRLEN + 1] = "", binary[16], *end;
 	const char *slash = strchr(text, '/');
@@ -181,6 +181,49 @@ const struct command commands[] = {
 		.examples = "visorctl show neighbours -4\n",
 		.view = view_neighbours,
 		.family = "neighbours",
+	},
+	{
+		.words = "show flows",
+		.operands = "[FILTER | summary]",
+		.max = 64,
+		.options = "46na",
+		.summary = "conversations that stateful functions have let in",
+		.help = "FILTER is any of these, each must match:\n"
+			"  src, dst, host PREFIX    as packets come in, or as they leave after translation\n"
+			"  sport, dport, port N     or a range, 8000-8999\n"
+			"  proto NAME               tcp, udp, icmp, icmpv6, sctp, gre, esp ... or a number\n"
+			"  state NAME[,NAME...]     established, syn-sent ...\n"
+			"  rule NAME                that let it in: web, or firewall:edge/web\n"
+			"  in INTERFACE             that its first packet came in by\n"
+			"from is src, to is dst, net is host, and so is an address alone. `sort bytes`, packets,\n"
+			"age or idle shows the greatest first; `limit N` shows so many (1000 unless given).\n"
+			"Below stands how many match, by state. LEFT is the time until a flow without packets\n"
+			"ends. `summary` shows how full the table is and counts what became of flows.",
+		.examples = "visorctl show flows sort bytes limit 10\n"
+			    "visorctl show flows 192.0.2.7 dport 443 state established\n"
+			    "visorctl show flows rule web --json | jq '.states'\n"
+			    "visorctl show flows summary --watch 1\n",
+		.view = view_flows,
+		.arguments = flow_show_arguments,
+		.words_print = flow_words_print,
+		.list = "flows",
+	},
+	{
+		.words = "flush flows",
+		.operands = "FILTER | all",
+		.max = 64,
+		.options = "46",
+		.summary = "end flows at once",
+		.help = "FILTER as for show flows. The next packet of such a flow is a first packet again: the\n"
+			"rules are asked, and where it cannot open a flow (TCP in mid-stream) it is invalid.\n"
+			"Memory, ports and counts of the flows are given back within 17 seconds.",
+		.examples = "visorctl flush flows src 192.0.2.7\n"
+			    "visorctl flush flows rule old-web\n"
+			    "visorctl flush flows all\n",
+		.view = view_flush,
+		.arguments = flow_flush_arguments,
+		.words_print = flow_words_print,
+		.once = true,
 	},
 	{
 		.words = "show drops",

@@ -38,7 +38,8 @@ static void print_page(struct pages *pages, const json_t *result)
 	else if (n || !pages->shown)
 		pages->command->view(result, pages->style, pages->out);
 	pages->shown += (json_int_t)n;
-	pages->total = json_integer_value(json_object_get(result, "total"));
+	if (json_object_get(result, "total")) /* not every page need tell */
+		pages->total = json_integer_value(json_object_get(result, "total"));
 }
 
 static enum outcome walk(struct pages *pages, json_t *args)
