@@ -156,8 +156,10 @@ static double establish(struct bench *b, const struct chain *chain)
 			refresh(b);
 			t = __rdtsc();
 			pass(b, chain, packets);
-			if (b->s->dp.flows)
+			if (b->s->dp.flows) {
+				flow_wake(&b->s->dp);
 				flow_round(&b->s->dp);
+			}
 			ticks += __rdtsc() - t;
 		}
 	return (double)ticks / b->n_flows * b->ns_per_tick;
@@ -190,8 +192,10 @@ static void run(struct bench *b, const char *what, const struct chain *chain)
 			ticks += __rdtsc() - t;
 			all += BURST_MAX;
 		}
-		if (b->s->dp.flows)
+		if (b->s->dp.flows) {
+			flow_wake(&b->s->dp);
 			flow_round(&b->s->dp);
+		}
 		best = ticks < best ? ticks : best;
 	}
 	if (sent != all)
@@ -276,6 +280,7 @@ static void start_flows(struct bench *b, const struct chain *chain, uint32_t n)
 	b->s->dp.reassembly = flow_worker(&b->s->dp)->reassembly;
 	b->s->iface[LAN].chain = b->s->iface[WAN].chain = chain;
 	refresh(b);
+	flow_wake(&b->s->dp);
 	flow_round(&b->s->dp);
 }
 

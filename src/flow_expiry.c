@@ -185,6 +185,17 @@ static void look_for_room(struct datapath *dp)
 	keep_room(dp, true, use.wide, dp->flows->table->wide);
 }
 
+void flow_wake(struct datapath *dp)
+{
+	struct flow_worker *fw = flow_worker(dp);
+
+	fw->tick = flow_ticks(dp->now_ns);
+	if (fw->awake)
+		return;
+	fw->awake = true;
+	flow_quiescent(fw->cache);
+}
+
 unsigned flow_round(struct datapath *dp)
 {
 	struct flow_worker *fw = flow_worker(dp);
@@ -192,7 +203,6 @@ unsigned flow_round(struct datapath *dp)
 	unsigned visits;
 
 	look_for_room(dp);
-	fw->tick = flow_ticks(dp->now_ns);
 	visits = flow_wheel_advance(fw->wheel, fw->tick, VISITS_A_ROUND, &visitor);
 	flow_quiescent(fw->cache);
 	return visits;
@@ -200,5 +210,6 @@ unsigned flow_round(struct datapath *dp)
 
 void flow_sleep(struct datapath *dp)
 {
+	flow_worker(dp)->awake = false;
 	flow_offline(flow_worker(dp)->cache);
 }

@@ -46,6 +46,7 @@ struct flow_worker {
 	uint32_t hand[2]; /* where the search for flows to evict goes on: narrow, wide */
 	uint32_t tick;	  /* of this round */
 	uint64_t opened_seen;
+	bool awake; /* others wait for it before they reuse flows' memory */
 	struct flow_stats stats;
 } __attribute__((aligned(64)));
 
@@ -106,7 +107,10 @@ static inline struct flow_worker *flow_worker(const struct datapath *dp)
  * p->nexthop set where the route is known. */
 void flow_stage(struct datapath *dp, const struct chain *chain, struct burst *burst);
 
-/* Once a round of the worker's loop: time, eviction, quiescence. How many flows it has looked at. */
+/* At the beginning of a round of the worker's loop, before it looks at any flow: what time it is, and
+ * that it is there again. */
+void flow_wake(struct datapath *dp);
+/* At its end: eviction, time-outs, quiescence. How many flows it has looked at. */
 unsigned flow_round(struct datapath *dp);
 /* Before sleeping. */
 void flow_sleep(struct datapath *dp);

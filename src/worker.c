@@ -46,6 +46,8 @@ static void worker_refresh(struct worker *worker)
 	dp->reassembly = dp->flows ? flow_worker(dp)->reassembly : NULL;
 	dp->policy = flow_policy_generation();
 	dp->route = flow_route_generation(__atomic_load_n(&dp->fib->generation, __ATOMIC_ACQUIRE));
+	if (dp->flows)
+		flow_wake(dp);
 }
 
 static unsigned worker_flow_round(struct worker *worker)

@@ -84,6 +84,7 @@ static void at(struct support *s, uint64_t ns)
 	s->dp.now_ns = ns;
 	s->dp.policy = flow_policy_generation();
 	s->dp.route = flow_route_generation(s->fib.generation);
+	flow_wake(&s->dp);
 	flow_round(&s->dp);
 }
 

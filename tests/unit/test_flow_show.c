@@ -581,6 +581,31 @@ static void memory_is_not_reused_under_a_scan(void **state)
 	assert_int_equal(flow_alloc(cache, false), handle);
 }
 
+/* Nor while a worker has woken up that may have found it. */
+static void memory_is_not_reused_under_a_worker_that_is_awake(void **state)
+{
+	struct flow_cache *cache = f.flows->worker[0]->cache;
+	struct datapath other = { .index = 1, .flows = f.flows, .now_ns = clock_now_ns() };
+	uint32_t again = 0, handle = make(FLOW("192.0.2.2", 1, "198.51.100.2", 80));
+
+	flow_sleep(&other);
+	flow_wake(&other);
+	assert_true(flow_state_change(flow_head(f.flows->table, handle), FLOW_TCP_ESTABLISHED,
+				      FLOW_DEAD));
+	flow_remove(f.flows->table, handle);
+	flow_retire(cache, handle);
+	for (unsigned i = 0; i < 10; i++)
+		flow_quiescent(cache);
+	for (unsigned i = 0; i < SIZE; i++)
+		if (flow_alloc(cache, false) == handle)
+			again = handle;
+	assert_int_equal(again, 0);
+	flow_sleep(&other);
+	for (unsigned i = 0; i < 10; i++)
+		flow_quiescent(cache);
+	assert_int_equal(flow_alloc(cache, false), handle);
+}
+
 static void the_summary_counts(void **state)
 {
 	json_t *summary, *counters;
@@ -664,6 +689,7 @@ int main(void)
 		TEST(flush_all_takes_the_word_for_it),
 		TEST(a_flow_that_is_being_made_is_not_flushed),
 		TEST(memory_is_not_reused_under_a_scan),
+		TEST(memory_is_not_reused_under_a_worker_that_is_awake),
 		TEST(the_summary_counts),
 		TEST(living_flows_count_for_their_rule),
 		cmocka_unit_test(the_last_packet_is_never_in_the_future),
