@@ -162,8 +162,8 @@ const struct function_config *conf_function(const struct config *c, const char *
 bool conf_interface_known(const struct config *c, const struct conf_errors *errors,
 			  const char *name, bool unsure, const char **meant);
 
-/* Frames that one queue of a port can hold at a time: fill and receive ring and the packets on
- * their way up to it, transmit ring and completions; and those that a worker can hold. */
+/* Frames that one queue of a port can hold at a time, as queue.h has it: fill and receive ring and the
+ * driver's, transmit ring and what is not completed; and those that a worker can hold. */
 #define CONF_FRAMES_PER_WORKER 1024
 static inline uint64_t conf_frames_per_queue(const struct port_config *port)
 {

@@ -106,6 +106,7 @@ static uint32_t receive_segments(struct queue *queue, struct frame_cache *cache,
 			continue;
 		}
 		take_from_kernel(queue, desc->addr);
+		queue->rx_pending--;
 		if (p->segments == PACKET_SEGMENTS_MAX) {
 			/* the list is full: the packet is refused, its frame comes back */
 			packet_drop(p, DROP_SEGMENTS);
@@ -137,6 +138,7 @@ unsigned queue_receive(struct queue *queue, struct frame_cache *cache, struct pa
 			continue;
 		}
 		take_from_kernel(queue, desc->addr);
+		queue->rx_pending--;
 		p->data = umem_data(umem, desc->addr);
 		__builtin_prefetch(p->data);
 		p->len = desc->len;
@@ -179,7 +181,9 @@ bool queue_transmit(struct queue *queue, const struct packet *p)
 	const struct packet_segments *list = (void *)umem_data(umem, umem_base(umem, addr));
 	unsigned frames = 1u + p->segments;
 
-	if (__builtin_expect(ring_room(&queue->tx, frames) < frames, 0))
+	if (__builtin_expect(queue->tx_pending + frames > queue->tx.size ||
+				     ring_room(&queue->tx, frames) < frames,
+			     0))
 		return false;
 	produce_desc(queue, addr, p->first_len, p->segments ? XDP_PKT_CONTD : 0);
 	for (unsigned i = 0; i < p->segments; i++)
@@ -245,19 +249,39 @@ void queue_complete(struct queue *queue, struct frame_cache *cache)
 	}
 }
 
+/* How many frames the fill ring may be given, up to n. */
+static uint32_t fill_room(struct queue *queue, uint32_t n)
+{
+	uint32_t share = QUEUE_RX_SHARE * queue->rx.size - queue->rx_pending;
+	uint32_t room = ring_room(&queue->fill, n);
+
+	room = room < share ? room : share;
+	return room < n ? room : n;
+}
+
+/* Does the driver wait to be told of what is in the fill ring? Where it has taken all, it wants more
+ * than the queue may have, and there is nothing to tell. */
+static bool fill_wants_kick(struct queue *queue)
+{
+	uint32_t size = queue->fill.size;
+
+	return queue->zerocopy && queue->fill.seen - queue->fill.head < size &&
+	       ring_needs_wakeup(&queue->fill) && ring_room(&queue->fill, size) < size;
+}
+
 void queue_refill(struct queue *queue, struct frame_cache *cache)
 {
 	uint64_t frame[BURST_MAX];
-	uint32_t room;
+	uint32_t want;
 
-	while ((room = ring_room(&queue->fill, BURST_MAX)) >= BURST_MAX / 2) {
-		unsigned want = room < BURST_MAX ? room : BURST_MAX;
+	while ((want = fill_room(queue, BURST_MAX)) >= BURST_MAX / 2) {
 		unsigned got = frame_cache_get(cache, frame, want);
 
 		for (unsigned i = 0; i < got; i++) {
 			*entry64(&queue->fill, queue->fill.head++) = frame[i];
 			give_to_kernel(queue, frame[i]);
 		}
+		queue->rx_pending += got;
 		if (got)
 			__atomic_store_n(queue->fill.producer, queue->fill.head, __ATOMIC_RELEASE);
 		if (got < want) {
@@ -265,10 +289,8 @@ void queue_refill(struct queue *queue, struct frame_cache *cache)
 			break;
 		}
 	}
-	/* also when nothing was added now: the flag may have come up after the last look, and while the
-	 * kernel does not fetch there never is room to add */
-	if (queue->zerocopy && queue->fill.seen - queue->fill.head < queue->fill.size &&
-	    ring_needs_wakeup(&queue->fill)) {
+	/* also when nothing was added now: the flag may have come up after the last look */
+	if (fill_wants_kick(queue)) {
 		count(&queue->counters.kicks, 1);
 		if (recvfrom(queue->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL) < 0 && errno != EAGAIN &&
 		    errno != EBUSY)

@@ -13,6 +13,11 @@
  * queue. Positions are cached on our side; the kernel's are read (acquire) only when the cached
  * ones run out, ours are published (release) once per burst.
  *
+ * A queue never has more frames with the kernel than conf_frames_per_queue() says: 3 × rx_ring to
+ * receive into (`rx_pending`), however large the hardware ring is that a zero-copy driver fills from
+ * the fill ring, and tx_ring to send (`tx_pending`), those included that have left the TX ring and
+ * are not completed. So a port whose packets pile up cannot starve the others.
+ *
  * `with_kernel` has a bit per frame that went into the fill or TX ring and did not come back by RX
  * or completion. When the socket closes, those frames are nowhere to be read from; the bitmap
  * tells which they were. It also unmasks an address that the kernel never had.
@@ -31,6 +36,8 @@
 #ifndef XDP_PKT_CONTD
 #define XDP_PKT_CONTD (1 << 0)
 #endif
+
+#define QUEUE_RX_SHARE 3 /* times rx_ring: fill ring (two), and the RX ring or the driver's */
 
 struct ring {
 	uint32_t *producer, *consumer, *flags;
@@ -65,6 +72,7 @@ struct queue {
 	int fd;
 	uint16_t port;
 	uint16_t index;	     /* queue number on the device */
+	uint32_t rx_pending; /* frames in the fill ring, the driver, the RX ring */
 	uint32_t tx_pending; /* descriptors that the kernel has not completed */
 	bool tx_unkicked;    /* produced, or the kernel left work over: kick again */
 	bool spread;	     /* distribute over all workers by flow hash */
