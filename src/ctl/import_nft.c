@@ -219,6 +219,18 @@ static void count_limits(struct import *import)
 	}
 }
 
+/* A zone needs interfaces, which only the ruleset's rules can tell. */
+static void check_zones(struct import *import, struct instance *inst)
+{
+	const struct place place = { inst->chain->family, inst->chain->table, inst->chain->name,
+				     0 };
+
+	if ((inst->strict.n || inst->loose.n) && !json_array_size(import->ifaces))
+		import_tell(import, inst, IMPORT_LOST, &place,
+			    "the reverse path check: the ruleset names no interface to make a zone "
+			    "of; antispoof = \"strict\" or \"loose\" of a zone does it");
+}
+
 static void carry(struct import *import)
 {
 	json_t *names = json_object();
@@ -247,6 +259,8 @@ static void carry(struct import *import)
 		json_decref(inst->set_names);
 	}
 	import->n_instances = kept;
+	for (size_t i = 0; i < kept; i++)
+		check_zones(import, &import->instances[i]);
 	json_decref(names);
 }
 

@@ -14,6 +14,7 @@
  *   import_nft_vmap.c    verdict maps
  *   import_nft_emit.c    rules of ours
  *   import_nft_name.c    names of rules and sets
+ *   import_nft_ports.c   interfaces as ports and VLANs
  *   import_nft_rule.c    a rule as text
  *   import_nft_print.c   the whole configuration as text
  *
@@ -281,6 +282,14 @@ const char *import_set_name(struct import *import, struct instance *inst,
 
 /* import_nft_walk.c */
 void import_walk(struct import *import, struct instance *inst);
+
+/* Folded at words. */
+void import_print_comment(FILE *out, unsigned indent, const char *text);
+
+/* import_nft_ports.c */
+/* What ours call the interfaces; their ports are added to them. */
+void import_name_ports(struct import *import);
+void import_print_ports(struct import *import, FILE *out);
 
 /* import_nft_rule.c: a rule, "{ name = …; }", over as many lines as it takes. */
 void import_print_rule(struct import *import, struct instance *inst, const struct item *item,

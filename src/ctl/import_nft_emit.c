@@ -83,6 +83,8 @@ static bool limit_flows(struct import_visit *visit, const struct import_rule *ru
 {
 	struct instance *inst = visit->inst;
 
+	if (!(state_bits(accepts) & STATE_NEW))
+		return false;
 	for (size_t i = 0; i < inst->n_flow_limits; i++) {
 		struct flow_limit *limit = &inst->flow_limits[i];
 		struct terms all = { 1, 1, (struct term *)accepts }, some = { 1, 1, &limit->term };

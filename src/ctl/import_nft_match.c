@@ -431,6 +431,18 @@ static const char *match_concat(struct import *import, const struct place *place
 	return why;
 }
 
+/* `fib daddr type local`: packets for the host itself never come here, they go to the kernel. */
+static bool asks_local(const json_t *left, const json_t *right)
+{
+	const json_t *fib = json_object_get(left, "fib");
+	const char *result = json_string_value(json_object_get(fib, "result"));
+	const char *flag = json_string_value(json_array_get(json_object_get(fib, "flags"), 0));
+	const char *type = json_string_value(right);
+
+	return result && flag && type && !strcmp(result, "type") && !strcmp(flag, "daddr") &&
+	       json_array_size(json_object_get(fib, "flags")) == 1 && !strcmp(type, "local");
+}
+
 const char *import_match(struct import *import, const struct place *place, const json_t *match,
 			 struct terms *out)
 {
@@ -441,6 +453,10 @@ const char *import_match(struct import *import, const struct place *place, const
 
 	if (!json_is_object(left) || !right || !op)
 		return "a match without op, left or right";
+	if (asks_local(left, right) && !strcmp(op, "!="))
+		*out = terms_any(import);
+	if (asks_local(left, right) && (!strcmp(op, "!=") || !strcmp(op, "==")))
+		return NULL;
 	return parts ? match_concat(import, place, parts, op, right, out) :
 		       match_one(import, place, left, op, right, out);
 }

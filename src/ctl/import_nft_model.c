@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TIMEOUT_MAX 31536000 /* of our sets: a year */
+
 static bool wrong(const struct import *import, size_t i, const char *kind, const char *what)
 {
 	fprintf(stderr, "visorctl: %s: nftables[%zu]: %s%s%s\n", import->file, i, kind,
@@ -109,6 +111,8 @@ static bool read_set(struct import *import, size_t i, const char *kind, const js
 	if (timeout && (!json_is_integer(timeout) || json_integer_value(timeout) < 0))
 		return wrong(import, i, kind, "its timeout is no number of seconds");
 	set->timeout_s = (unsigned long)json_integer_value(timeout);
+	if (set->timeout_s > TIMEOUT_MAX)
+		set->timeout_s = TIMEOUT_MAX;
 	set->changes = timeout != NULL;
 	json_array_foreach (flags, at, flag) {
 		const char *name = json_string_value(flag);

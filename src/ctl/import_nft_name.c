@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names as our configuration has them: [A-Za-z0-9_.-]{1,31}, each once. */
+/* Names as our configuration has them: [A-Za-z0-9_.-]{1,31}, each once; and comments. */
 #include "import_nft.h"
 
 #include <string.h>
@@ -67,4 +67,24 @@ const char *import_set_name(struct import *import, struct instance *inst,
 	name = import_name(import, taken, set->name);
 	json_object_set_new(inst->set_names, key, json_string(name));
 	return name;
+}
+
+void import_print_comment(FILE *out, unsigned indent, const char *text)
+{
+	const unsigned columns = 100;
+	unsigned column = indent + 1;
+
+	fprintf(out, "%*s#", (int)indent, "");
+	while (*text) {
+		const unsigned len = (unsigned)strcspn(text, " ");
+
+		if (column + 1 + len > columns && column > indent + 3) {
+			fprintf(out, "\n%*s#  ", (int)indent, "");
+			column = indent + 3;
+		}
+		fprintf(out, " %.*s", (int)len, text);
+		column += 1 + len;
+		text += len + (text[len] == ' ');
+	}
+	fputc('\n', out);
 }

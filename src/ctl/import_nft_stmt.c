@@ -106,11 +106,13 @@ static const char *add_other(struct import_visit *visit, struct import_rule *rul
 		return NULL;
 	}
 	if (!strcmp(kind, "xt"))
-		return arena_print(arena,
-				   "the iptables extension %s%s%s, which nft does not show "
-				   "(iptables-restore-translate can make nft's own of it)",
-				   name ? "'" : "", name ? import_clean(visit->import, name) : "",
-				   name ? "'" : "");
+		return arena_print(
+			arena,
+			"the iptables extension %s%s%s, which nft does not show "
+			"(`iptables-save | iptables-restore-translate -f /dev/stdin` makes "
+			"nft's own of most)",
+			name ? "'" : "", name ? import_clean(visit->import, name) : "",
+			name ? "'" : "");
 	return arena_print(arena, "`%s`", import_clean(visit->import, kind));
 }
 

@@ -231,6 +231,42 @@ static const char *plain(struct import *import, enum field field, const json_t *
 	return *out <= import_field_max(field) ? NULL : not_understood(import, value);
 }
 
+/* `nft -n` prints the kernel's bits for the states. */
+static const char *state_bits(struct import *import, const json_t *value, struct ranges *out)
+{
+	static const unsigned bits[] = { 8, 2, 4, 1, 64 }; /* in the order of import_states */
+	const json_int_t mask = json_integer_value(value);
+	struct range *r = arena_alloc(&import->arena, 5 * sizeof(*r));
+	json_int_t known = 0;
+	size_t n = 0;
+
+	for (unsigned state = 0; state < 5; state++) {
+		if (mask & bits[state])
+			r[n++] = (struct range){ state, state };
+		known |= bits[state];
+	}
+	if (!mask || mask & ~known)
+		return not_understood(import, value);
+	*out = ranges_of(r, n);
+	return NULL;
+}
+
+/* IPv6 addresses with an IPv4 address in them (::ffff:0:0/96) are on no wire: the router drops them
+ * wherever they come from, and our configuration does not take them for IPv6. */
+static struct ranges without_mapped(struct import *import, enum field field, struct ranges value)
+{
+	const number lo = (number)0xffff << 32, hi = lo | 0xffffffff;
+
+	if (value.n != 1 || (field != FIELD_SRC6 && field != FIELD_DST6))
+		return value;
+	if ((value.r[0].lo < lo || value.r[0].lo > hi) &&
+	    (value.r[0].hi < lo || value.r[0].hi > hi))
+		return value;
+	return ranges_and(&import->arena, value,
+			  ranges_not(&import->arena, ranges_one(&import->arena, lo, hi),
+				     import_field_max(field)));
+}
+
 static const char *range_value(struct import *import, enum field field, const json_t *range,
 			       struct ranges *out)
 {
@@ -245,7 +281,7 @@ static const char *range_value(struct import *import, enum field field, const js
 	if (!why && lo > hi)
 		why = "a range that ends before it begins";
 	if (!why)
-		*out = ranges_one(&import->arena, lo, hi);
+		*out = without_mapped(import, field, ranges_one(&import->arena, lo, hi));
 	return why;
 }
 
@@ -266,7 +302,7 @@ static const char *prefix_value(struct import *import, enum field field, const j
 		return why;
 	host = json_integer_value(len) ? ((number)1 << (bits - json_integer_value(len))) - 1 :
 					 import_field_max(field);
-	*out = ranges_one(&import->arena, addr & ~host, addr | host);
+	*out = without_mapped(import, field, ranges_one(&import->arena, addr & ~host, addr | host));
 	return NULL;
 }
 
@@ -291,7 +327,7 @@ static const char *list_value(struct import *import, enum field field, const jso
 	const json_t *element;
 	bool expires = false;
 
-	r = arena_alloc(&import->arena, n * sizeof(*r));
+	r = arena_alloc(&import->arena, (field == FIELD_STATE ? 5 : 1) * n * sizeof(*r));
 	json_array_foreach (list, i, element) {
 		const json_t *value = import_element(element, &expires);
 		struct ranges one;
@@ -304,10 +340,10 @@ static const char *list_value(struct import *import, enum field field, const jso
 		why = import_value(import, field, value, &one);
 		if (why)
 			return why;
-		if (one.n > 1)
+		if (one.n > 1 && field != FIELD_STATE)
 			return "a list in a list";
-		if (one.n)
-			r[used++] = one.r[0];
+		for (size_t k = 0; k < one.n; k++)
+			r[used++] = one.r[k];
 	}
 	*out = ranges_of(r, used);
 	return NULL;
@@ -342,9 +378,11 @@ const char *import_value(struct import *import, enum field field, const json_t *
 	if (field == FIELD_IN || field == FIELD_OUT)
 		return json_is_string(value) ? iface_value(import, json_string_value(value), out) :
 					       "an interface by its number";
+	if (field == FIELD_STATE && json_is_integer(value))
+		return state_bits(import, value, out);
 	why = plain(import, field, value, &one);
 	if (!why)
-		*out = ranges_one(&import->arena, one, one);
+		*out = without_mapped(import, field, ranges_one(&import->arena, one, one));
 	return why;
 }
 

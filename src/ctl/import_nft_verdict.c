@@ -4,6 +4,12 @@
 
 #include <string.h>
 
+/* What our rules can have at most. */
+#define RATE_MAX 10000000
+#define BURST_MAX 1000000
+#define FLOWS_MAX 1000000000
+#define FLOWS_PER_SOURCE_MAX 1000000
+
 bool import_is_verdict(const char *name)
 {
 	static const char *const verdicts[] = { "accept", "drop", "continue", "return",
@@ -121,6 +127,8 @@ static const char *limit_detail(struct import *import, const json_t *limit, stru
 		return arena_print(&import->arena, "a limit per %s", import_clean(import, per));
 	if (!number_of(limit, "burst", &limiter->burst) || !limiter->burst)
 		limiter->burst = 5; /* nft's own */
+	if (limiter->value > RATE_MAX || limiter->burst > BURST_MAX)
+		return "a limit of more than ours can have: 10000000, with a burst of 1000000";
 	limiter->rate = true;
 	limiter->over = json_is_true(json_object_get(limit, "inv"));
 	return NULL;
@@ -152,9 +160,22 @@ const char *import_count(const json_t *count, struct limiter *limiter)
 {
 	if (!number_of(count, "val", &limiter->value))
 		return "a ct count without a number";
+	if (!limiter->value || limiter->value > FLOWS_MAX)
+		return "a number of flows that is not 1 to 1000000000";
 	limiter->flows = true;
 	limiter->over = json_is_true(json_object_get(count, "inv"));
 	return NULL;
+}
+
+static bool source_rate_fits(const struct limiter *limiter)
+{
+	const double per = !strcmp(limiter->per, "second") ? 1 :
+			   !strcmp(limiter->per, "minute") ? 60 :
+			   !strcmp(limiter->per, "hour")   ? 3600 :
+							     86400;
+	const double cost = per / (double)limiter->value;
+
+	return cost >= 1e-5 && (double)(limiter->burst + 1) * cost <= 2 * 86400;
 }
 
 /* add @set { ip saddr limit rate … }: a limit for each source. */
@@ -179,6 +200,11 @@ const char *import_meter(struct import *import, const struct place *place, const
 		why = import_count(detail, limiter);
 	else
 		return "a set that rules fill, by other than a limit for each source address";
+	if (!why && limiter->flows && limiter->value > FLOWS_PER_SOURCE_MAX)
+		why = "a number of flows of more than 1000000 for each source";
+	if (!why && limiter->rate && !source_rate_fits(limiter))
+		why = "a limit for each source of more than 100000 a second, or with a burst that is "
+		      "worth more than two days";
 	limiter->by_source = true;
 	field = json_string_value(json_object_get(json_object_get(key, "payload"), "protocol"));
 	term_any(import, &term);
