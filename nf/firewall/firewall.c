@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "firewall_packet.h"
+#include "syn_proxy.h"
 
 extern const struct nf_ops firewall_ops;
 
@@ -64,10 +65,14 @@ static enum nf_verdict firewall_open(struct nf *nf, struct datapath *dp, struct 
 	const struct firewall *fw = nf->state;
 	struct firewall_decision decision;
 	struct firewall_packet p;
+	bool challenge;
 
 	if (open->again && fw->keys->on_change == FIREWALL_KEEP)
 		return NF_ACCEPT;
+	firewall_syn_answer(fw, dp, open);
+	challenge = firewall_syn_wanted(fw, dp, open);
 	firewall_packet_of_flow(fw, dp, open, &p);
+	p.again |= challenge; /* nothing is used up: there will be no flow */
 	if (fw->asks_spoof && firewall_spoofed(fw, dp, &p))
 		return deny(nf, open, FIREWALL_BY_SPOOF);
 	firewall_decide(fw, dp, &p, &decision, 1);
@@ -75,6 +80,8 @@ static enum nf_verdict firewall_open(struct nf *nf, struct datapath *dp, struct 
 		tell(dp, open->packet, &decision);
 		return deny(nf, open, decision.reason);
 	}
+	if (firewall_syn_accepted(fw, dp, open, challenge) == NF_STOLEN)
+		return NF_STOLEN;
 	if (open->again)
 		relabel(fw, open, decision.rule);
 	else if (decision.rule)
@@ -162,6 +169,7 @@ static void firewall_fini(struct nf *nf)
 	for (unsigned i = 0; fw->sets && i < fw->keys->sets.n; i++)
 		firewall_set_put(fw->sets[i]);
 	free(fw->sets);
+	firewall_syn_free(fw->syn);
 	free(fw);
 	nf->state = NULL;
 }
@@ -185,6 +193,8 @@ static int firewall_init(struct nf *nf)
 		err = firewall_set_get(&fw->sets[i], nf->name, firewall_set_at(keys, i));
 	if (!err)
 		err = firewall_compile(fw, keys, NULL, NULL);
+	if (!err)
+		err = firewall_syn_new(&fw->syn, keys);
 	if (err)
 		firewall_fini(nf);
 	return err;

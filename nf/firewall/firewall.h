@@ -6,6 +6,7 @@
  *   zone.c     interfaces → classes              set.c, set_edit.c sets, changed at run time
  *   rule.c     rules → classifier entries, and the conditions that no entry can express (match.c)
  *   decide.c   a packet's rule and what becomes of it; limit.c rates and numbers of flows
+ *   syn_proxy.c  when SYNs are answered with cookies
  *   reject.c, log.c   what senders and people are told
  *   firewall.c the function; show.c, command.c   what visorctl sees and does
  *
@@ -64,6 +65,7 @@ struct firewall {
 	struct firewall_table usual; /* new, untracked */
 	struct firewall_table odd;   /* related, invalid: only rules that name them */
 	struct firewall_sources *flows_by_source, *rate_by_source; /* NULL: no rule needs it */
+	struct firewall_syn *syn; /* NULL: no zone has a SYN proxy */
 	bool asks_out, asks_spoof;
 	size_t entries; /* of the classifiers */
 };

@@ -11,6 +11,7 @@ const char *const firewall_action_names[] = { "accept", "drop", "reject", "count
 
 static const char *const policy_names[] = { "accept", "drop", "reject", NULL };
 static const char *const antispoof_names[] = { "off", "loose", "strict", NULL };
+static const char *const syn_names[] = { "off", "auto", "always", NULL };
 static const char *const type_names[] = { "addresses", "ports", NULL };
 static const char *const on_change_names[] = { "recheck", "keep", NULL };
 static const char *const family_names[] = { "both", "ipv4", "ipv6", NULL };
@@ -37,6 +38,13 @@ static const struct conf_key zone_keys[] = {
 	{ ENTRY(CONF_ENUM, firewall_zone_keys, antispoof, .choices = antispoof_names, .dflt = "off",
 		.doc = "refuse sources that have no route at all (loose), or none back out of the "
 		       "interface that they came in by (strict)") },
+	{ ENTRY(CONF_ENUM, firewall_zone_keys, syn_proxy, .choices = syn_names, .dflt = "off",
+		.doc = "answer the SYNs that rules let in from here with cookies, and connect to the "
+		       "server only when the client has answered: always, or while there are more of "
+		       "them than syn_rate (auto)") },
+	{ ENTRY(CONF_INT, firewall_zone_keys, syn_rate, .min = 1, .max = 100000000, .dflt = "10000",
+		.unit = "a second",
+		.doc = "SYNs from here that are no flood, with syn_proxy = \"auto\"") },
 	{ 0 }
 };
 

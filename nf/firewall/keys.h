@@ -32,7 +32,11 @@ struct firewall_zone_keys {
 	const char *name;
 	struct conf_strings interfaces;
 	int antispoof;
+	int syn_proxy; /* enum firewall_syn_mode */
+	int64_t syn_rate;
 };
+
+enum firewall_syn_mode { FIREWALL_SYN_OFF, FIREWALL_SYN_AUTO, FIREWALL_SYN_ALWAYS };
 
 struct firewall_set_keys {
 	struct conf_where where;
