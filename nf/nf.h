@@ -28,10 +28,17 @@
 #include "flow_open.h"
 #include "log.h"
 
-#define NF_ABI 2
+#define NF_ABI 3
 
 struct config;
 struct nf;
+
+/* What visorctl can ask of an instance: the command's name is unique among all functions, and its
+ * argument "instance" picks the instance. NULL with *error (malloc'ed) set where it fails. control. */
+struct nf_command {
+	const char *name; /* "set add" */
+	json_t *(*run)(struct nf *nf, const json_t *args, char **error);
+};
 
 struct nf_ops {
 	uint32_t abi;			  /* NF_ABI */
@@ -55,8 +62,10 @@ struct nf_ops {
 	/* Stateless ones, asked for every packet: leave PACKET_CONTINUE, or TX/DROP/STOLEN. Of a
 	 * function that has both, the instance says which (`stateful`). worker. */
 	void (*process)(struct nf *nf, struct datapath *dp, struct burst *burst);
-	/* One source for visorctl and metrics. control. */
+	/* One source for visorctl and metrics: `show functions` and `show NAME`. control. */
 	void (*show)(const struct nf *nf, json_t *out);
+	const struct nf_command *commands;	      /* ends with name == NULL; or NULL */
+	void (*tick)(struct nf *nf, uint64_t now_ns); /* once a second. control. */
 };
 
 /* An instance. */

@@ -86,6 +86,16 @@ uint32_t datapath_frame_room(const struct datapath *dp);
 /* Ask the control thread to resolve a neighbour; lossy, so ask again later. */
 void datapath_resolve(struct datapath *dp, uint16_t iface_slot, const struct ip_addr *addr);
 
+/* Something that people are to be told of, by a worker, who may not: the control thread calls print()
+ * with it soon after. */
+struct datapath_event {
+	void (*print)(const struct datapath_event *event);
+	uint64_t data[15]; /* print()'s */
+};
+
+/* False where too many wait: it is lost, and counted as such. */
+bool datapath_event(struct datapath *dp, const struct datapath_event *event);
+
 /* Send packets whose verdict is TX, count and free those that are DROP; for packets that come from
  * elsewhere than the worker's burst (waiting packets that can go now). */
 void datapath_finish(struct datapath *dp, struct packet *const *packets, unsigned n);

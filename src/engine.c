@@ -375,6 +375,7 @@ static void on_questions(evutil_socket_t fd, short what, void *arg)
 	struct engine *engine = arg;
 
 	workers_questions(engine->workers, ask, engine->rib);
+	workers_events(engine->workers);
 }
 
 static void on_second(evutil_socket_t fd, short what, void *arg)
@@ -385,6 +386,8 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	for (unsigned i = 0; i < PORT_MAX; i++)
 		if (engine->port[i] && engine->synced)
 			port_tick(engine->port[i], now);
+	workers_events(engine->workers);
+	engine_functions_tick(engine, now);
 	port_env_tick(&engine->env, now);
 	rib_tick(engine->rib, now);
 }
@@ -573,6 +576,7 @@ void engine_stop(struct engine *engine)
 		event_free(engine->questions);
 	control_free(engine->control);
 	flows_free(engine->flows);
+	free(engine->function_commands);
 	pipeline_free(engine->pipeline);
 	flow_labels_stop();
 	rib_free(engine->rib);

@@ -41,6 +41,7 @@ struct engine {
 	struct rib *rib;
 	struct mirror *mirror;
 	struct control *control;
+	struct function_command *function_commands; /* engine_functions.c's */
 	struct port_env env;
 	struct port *port[PORT_MAX];
 	bool synced; /* the first dump is in: ports may open */
@@ -89,5 +90,9 @@ int engine_flows_functions(const struct pipeline *pipeline, struct flow_function
 struct flow_functions *engine_flows_change(struct engine *engine, struct flow_functions *functions);
 
 int engine_register_commands(struct engine *engine);
+
+/* Functions' own commands, and "show NAME" for each function (engine_functions.c). */
+int engine_register_functions(struct engine *engine);
+void engine_functions_tick(struct engine *engine, uint64_t now_ns); /* once a second */
 
 #endif

@@ -84,6 +84,7 @@ static json_t *worker_show(const struct engine *engine, const struct worker *wor
 			    json_real(100.0 * (double)READ(s->busy_ns) / (double)(age + 1)));
 	json_object_set_new(out, "handed_over", number(READ(s->handed_over)));
 	json_object_set_new(out, "taken_over", number(READ(s->taken_over)));
+	json_object_set_new(out, "events_lost", number(READ(s->events_lost)));
 	json_object_set_new(out, "originated", number(READ(c->originated)));
 	json_object_set_new(out, "waiting", number(READ(c->waiting) + READ(c->held)));
 	json_object_set_new(out, "frames_cached", number(frame_cache_count(worker->dp.frames)));
@@ -366,5 +367,5 @@ int engine_register_commands(struct engine *engine)
 
 		err = control_register(engine->control, &command);
 	}
-	return err;
+	return err ? err : engine_register_functions(engine);
 }

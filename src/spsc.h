@@ -71,6 +71,13 @@ static inline void spsc_publish(struct spsc *ring)
 	__atomic_store_n(&ring->published, ring->head, __ATOMIC_RELEASE);
 }
 
+/* Producer: has the consumer had all but the last element that was published? */
+static inline bool spsc_was_empty(const struct spsc *ring)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return __atomic_load_n(&ring->tail, __ATOMIC_RELAXED) + 1 == ring->head;
+}
+
 /* Consumer: how many elements are there (up to n). */
 static inline uint32_t spsc_available(struct spsc *ring, uint32_t n)
 {

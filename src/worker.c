@@ -21,6 +21,7 @@
 #define HANDOVER_RING_MAX 4096 /* 256 KiB, for each pair of workers */
 #define HANDOVER_RING_MIN 512
 #define QUESTION_RING 512
+#define EVENT_RING 1024
 #define SLEEP_MAX_NS 1000000000ull
 #define POLL_FDS_MAX 257
 
@@ -215,6 +216,9 @@ static int worker_new(struct workers *workers, unsigned index, uint16_t cpu, str
 	worker->questions = spsc_new(QUESTION_RING, sizeof(struct worker_question));
 	if (!worker->questions)
 		return -ENOMEM;
+	worker->events = spsc_new(EVENT_RING, sizeof(struct datapath_event));
+	if (!worker->events)
+		return -ENOMEM;
 	for (unsigned i = 0; i < workers->n; i++)
 		if (i != index &&
 		    !(worker->to[i] = spsc_new(handover_ring(workers->n), sizeof(struct packet))))
@@ -334,6 +338,7 @@ static void worker_free(struct worker *worker)
 	for (unsigned i = 0; i < WORKERS_MAX; i++)
 		spsc_free(worker->to[i]);
 	spsc_free(worker->questions);
+	spsc_free(worker->events);
 	free(worker->dp.counters);
 	free((void *)worker->set);
 	if (worker->event >= 0)
@@ -412,6 +417,29 @@ void workers_questions(struct workers *workers,
 void workers_set_flows(struct workers *workers, struct flows *flows)
 {
 	__atomic_store_n(&workers->flows, flows, __ATOMIC_RELEASE);
+}
+
+void workers_events(struct workers *workers)
+{
+	for (unsigned i = 0; i < workers->n; i++) {
+		struct spsc *ring = workers->worker[i]->events;
+		uint32_t n;
+
+		/* until it is empty: only then does the next event call us again. A flood is cut off
+		 * here, and what it left is for the next second. */
+		for (unsigned rounds = 0; rounds < 4; rounds++) {
+			n = spsc_available(ring, EVENT_RING);
+			for (uint32_t k = 0; k < n; k++) {
+				const struct datapath_event *event = spsc_peek(ring, k);
+
+				event->print(event);
+			}
+			spsc_release(ring, n);
+			__atomic_thread_fence(__ATOMIC_SEQ_CST);
+			if (!n)
+				break;
+		}
+	}
 }
 
 void workers_kick(struct workers *workers)

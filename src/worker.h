@@ -47,6 +47,7 @@ struct worker_stats {
 	uint64_t sleeps, wakeups; /* wakeups: sleeps ended by traffic or a kick */
 	uint64_t busy_ns;	  /* time in rounds that did something */
 	uint64_t handed_over, taken_over; /* packets to and from other workers */
+	uint64_t events_lost;
 };
 
 struct workers;
@@ -59,6 +60,7 @@ struct worker {
 	struct umem *umem;
 	struct spsc *to[WORKERS_MAX]; /* packets for other workers; [index] is NULL */
 	struct spsc *questions;	      /* struct worker_question, to the control thread */
+	struct spsc *events;	      /* struct datapath_event, to the control thread */
 	int event;		      /* eventfd: wake up */
 	uint16_t cpu;
 	struct worker_stats stats;
@@ -81,7 +83,7 @@ struct workers {
 	unsigned n;
 	struct worker *worker[WORKERS_MAX];
 	uint64_t generation;
-	int question_event; /* eventfd: a worker asks something */
+	int question_event; /* eventfd: a worker asks or tells something */
 	bool stop;
 };
 
@@ -104,6 +106,9 @@ void workers_questions(struct workers *workers,
 
 /* From now on there is a flow table. */
 void workers_set_flows(struct workers *workers, struct flows *flows);
+
+/* Print what workers told since the last call; when called for, and once a second. */
+void workers_events(struct workers *workers);
 
 /* Wake sleeping workers: something that they wait for has changed. */
 void workers_kick(struct workers *workers);

@@ -163,6 +163,27 @@ void datapath_resolve(struct datapath *dp, uint16_t iface_slot, const struct ip_
 		return; /* the counter is full: the control thread is already called */
 }
 
+/* The control thread is called where the ring was empty, and empties it: the system call is once for
+ * many events, and there are no more of them than the limits of those who tell allow. */
+bool datapath_event(struct datapath *dp, const struct datapath_event *event)
+{
+	struct worker *worker = dp->worker;
+	struct datapath_event *at = spsc_reserve(worker->events);
+	uint64_t one = 1;
+
+	if (!at) {
+		datapath_count(&worker->stats.events_lost, 1);
+		return false;
+	}
+	*at = *event;
+	spsc_publish(worker->events);
+	if (!spsc_was_empty(worker->events))
+		return true;
+	if (write(worker->all->question_event, &one, sizeof(one)) < 0)
+		return true; /* the counter is full: the control thread is already called */
+	return true;
+}
+
 /* --- the chain --- */
 
 static const struct chain *chain_of(const struct datapath *dp, const struct packet *p)

@@ -189,6 +189,7 @@ void view_workers(const json_t *result, const struct style *style, FILE *out)
 		{ "WAITING", COLUMN_RIGHT | COLUMN_OPTIONAL },
 		{ "HANDED-OVER", COLUMN_RIGHT | COLUMN_OPTIONAL },
 		{ "TAKEN-OVER", COLUMN_RIGHT | COLUMN_OPTIONAL },
+		{ "EVENTS-LOST", COLUMN_RIGHT | COLUMN_OPTIONAL },
 		{ "CACHED-FRAMES", COLUMN_RIGHT },
 		{ "QUEUES", 0 },
 	};
@@ -211,6 +212,7 @@ void view_workers(const json_t *result, const struct style *style, FILE *out)
 		value_count_cell(table, style, COLOUR_NONE, worker, "waiting");
 		value_count_cell(table, style, COLOUR_NONE, worker, "handed_over");
 		value_count_cell(table, style, COLOUR_NONE, worker, "taken_over");
+		value_count_cell(table, style, COLOUR_WARN, worker, "events_lost");
 		value_count_cell(table, style, COLOUR_NONE, worker, "frames_cached");
 		value_cell(table, COLOUR_NONE, worker, "queues");
 	}

@@ -265,6 +265,14 @@ void datapath_resolve(struct datapath *dp, uint16_t iface_slot, const struct ip_
 	s->asked[s->n_asked++ % 1024].addr = *addr;
 }
 
+bool datapath_event(struct datapath *dp, const struct datapath_event *event)
+{
+	struct support *s = support_of(dp);
+
+	s->events[s->n_events++ % 64] = *event;
+	return true;
+}
+
 void datapath_finish(struct datapath *dp, struct packet *const *packets, unsigned n)
 {
 	struct support *s = support_of(dp);

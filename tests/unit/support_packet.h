@@ -58,6 +58,8 @@ struct support {
 		uint16_t iface;
 		struct ip_addr addr;
 	} asked[1024];
+	unsigned n_events;
+	struct datapath_event events[64]; /* the last ones */
 	unsigned n_sent;
 	struct sent sent[SUPPORT_SENT];
 	/* called for each packet that datapath_finish() is done with; may be NULL */
