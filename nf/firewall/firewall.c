@@ -13,11 +13,12 @@
 #include <string.h>
 
 #include "firewall_packet.h"
+#include "flow_policy.h"
 #include "syn_proxy.h"
 
 extern const struct nf_ops firewall_ops;
 
-static const char *const drop_reasons[] = {
+const char *const firewall_reason_names[] = {
 	[FIREWALL_BY_RULE_DROP] = "rule",
 	[FIREWALL_BY_RULE_REJECT] = "rejected",
 	[FIREWALL_BY_DEFAULT] = "default",
@@ -200,15 +201,100 @@ static int firewall_init(struct nf *nf)
 	return err;
 }
 
+/* --- a reload --- */
+
+static int by_label(const void *a, const void *b)
+{
+	const struct firewall_rule *const *x = a, *const *y = b;
+
+	return ((*x)->label > (*y)->label) - ((*x)->label < (*y)->label);
+}
+
+/* Rates go on where they were: what is remembered of a rule is the rule's of the same name. */
+static int rules_adopt(struct firewall *fw, const struct firewall *old)
+{
+	const struct firewall_rule **sorted =
+		calloc(old->n_rules, sizeof(const struct firewall_rule *));
+
+	if (!sorted)
+		return -ENOMEM;
+	for (unsigned i = 0; i < old->n_rules; i++)
+		sorted[i] = &old->rules[i];
+	qsort(sorted, old->n_rules, sizeof(*sorted), by_label);
+	for (unsigned i = 0; i < fw->n_rules; i++) {
+		const struct firewall_rule *rule = &fw->rules[i], **found;
+
+		if (!rule->limit)
+			continue;
+		found = bsearch(&rule, sorted, old->n_rules, sizeof(*sorted), by_label);
+		if (!found || !(*found)->limit)
+			continue;
+		firewall_live_put(rule->limit->live);
+		rule->limit->live = (*found)->limit->live;
+		rule->limit->live->refs++;
+	}
+	free(sorted);
+	return 0;
+}
+
+static int sets_adopt(struct firewall *fw, const struct firewall *old)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < fw->keys->sets.n && !err; i++)
+		for (unsigned k = 0; k < old->keys->sets.n && !err; k++)
+			if (!strcmp(fw->sets[i]->name, old->sets[k]->name))
+				err = firewall_set_inherit(fw->sets[i], old->sets[k]);
+	return err;
+}
+
+static void sources_adopt(struct firewall_sources **sources, struct firewall_sources *old)
+{
+	if (!*sources || !old)
+		return;
+	firewall_sources_put(*sources);
+	*sources = firewall_sources_get(old);
+}
+
+static int firewall_adopt(struct nf *nf, struct nf *from)
+{
+	struct firewall *fw = nf->state;
+	const struct firewall *old = from->state;
+	int err = rules_adopt(fw, old);
+
+	if (!err)
+		err = sets_adopt(fw, old);
+	sources_adopt(&fw->flows_by_source, old->flows_by_source);
+	sources_adopt(&fw->rate_by_source, old->rate_by_source);
+	return err;
+}
+
+static void firewall_tick(struct nf *nf, uint64_t now_ns)
+{
+	const struct firewall *fw = nf->state;
+	bool changed = false;
+
+	for (unsigned i = 0; i < fw->keys->sets.n; i++)
+		changed |= firewall_set_tick(fw->sets[i], now_ns);
+	if (changed)
+		flow_policy_changed();
+	if (fw->rate_by_source)
+		firewall_sources_sweep(fw->rate_by_source, now_ns);
+}
+
 const struct nf_ops firewall_ops = {
 	.abi = NF_ABI,
 	.name = "firewall",
 	.doc = "lets in what rules allow, stateful or packet by packet",
 	.schema = &firewall_schema,
-	.drop_reasons = drop_reasons,
+	.drop_reasons = firewall_reason_names,
 	.check = firewall_check,
 	.init = firewall_init,
 	.fini = firewall_fini,
+	.adopt = firewall_adopt,
+	.show = firewall_show,
+	.commands = firewall_commands,
+	.tick = firewall_tick,
 	.open = firewall_open,
 	.close = firewall_close,
 	.process = firewall_process,

@@ -4,10 +4,11 @@
  *
  *   keys.c     the keys                          words.c, span.c   their words as numbers
  *   zone.c     interfaces → classes              set.c, set_edit.c sets, changed at run time
+ *   firewall_packet.c  a packet, or a flow's first, as rules see it
  *   rule.c     rules → classifier entries, and the conditions that no entry can express (match.c)
  *   decide.c   a packet's rule and what becomes of it; limit.c rates and numbers of flows
  *   syn_proxy.c  when SYNs are answered with cookies
- *   reject.c, log.c   what senders and people are told
+ *   reject.c, log_packet.c  what senders and people are told
  *   firewall.c the function; show.c, command.c   what visorctl sees and does
  *
  * Rules, classifiers and zones of an instance never change: a reload builds a new instance. Sets,
@@ -35,6 +36,8 @@ enum firewall_reason {
 	FIREWALL_BY_SOURCE_FLOWS,
 	FIREWALL_BY_SOURCE_TABLE,
 };
+
+extern const char *const firewall_reason_names[];
 
 #define FIREWALL_CLASS(class) (1u << (class))
 
@@ -109,6 +112,10 @@ void firewall_decide(const struct firewall *fw, struct datapath *dp,
 /* One that its source's route does not fit. worker. */
 bool firewall_spoofed(const struct firewall *fw, struct datapath *dp,
 		      const struct firewall_packet *packet);
+
+/* What visorctl sees and does. control. */
+extern const struct nf_command firewall_commands[];
+void firewall_show(const struct nf *nf, json_t *out);
 
 /* Tell the sender. worker. */
 void firewall_reject(struct datapath *dp, const struct packet *packet, uint8_t reject_with);

@@ -24,6 +24,7 @@ struct firewall_live {
 	uint64_t rate_ns __attribute__((aligned(64))); /* GCRA's theoretical arrival time */
 	uint64_t log_ns __attribute__((aligned(64)));
 	uint64_t logged, left_out; /* lines */
+	uint32_t left_out_since;   /* the last line */
 	uint64_t flows_refused;
 };
 

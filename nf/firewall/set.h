@@ -68,7 +68,9 @@ int64_t firewall_set_flush(struct firewall_set *set);
 /* Entries whose time has come; was there any? */
 bool firewall_set_tick(struct firewall_set *set, uint64_t now_ns);
 json_t *firewall_set_show(const struct firewall_set *set);
-json_t *firewall_set_list(const struct firewall_set *set, uint64_t now_ns, size_t limit);
+/* `limit` of its entries from the one at `first` on; "next" is where to go on, or null. */
+json_t *firewall_set_list(const struct firewall_set *set, uint64_t now_ns, size_t first,
+			  size_t limit);
 
 /* --- between set.c and set_edit.c --- */
 

@@ -2,12 +2,12 @@
 /* The words of a rule as numbers. See words.h. */
 #include "words.h"
 
+#include <arpa/inet.h>
+#include <endian.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "conf_impl.h"
 
 /* A decimal number of at most `max`, and nothing behind it but what `end` may begin with. */
 static bool number(const char *text, unsigned long max, unsigned *value, const char **end)
@@ -30,49 +30,66 @@ static bool whole_number(const char *text, unsigned long max, unsigned *value)
 	return number(text, max, value, &end) && !*end;
 }
 
-static __uint128_t address_value(const struct ip_addr *addr)
+/* IPv4-mapped ones, too: somebody may want to refuse them by name. */
+static bool address(const char *text, unsigned *family, __uint128_t *value)
 {
-	__uint128_t value = span_address6(&addr->addr);
+	struct in6_addr ip6;
+	struct in_addr ip4;
 
-	return addr->family == 4 ? value & UINT32_MAX : value;
+	if (inet_pton(AF_INET, text, &ip4) == 1) {
+		*family = 4;
+		*value = be32toh(ip4.s_addr);
+		return true;
+	}
+	*family = 6;
+	if (inet_pton(AF_INET6, text, &ip6) != 1)
+		return false;
+	*value = span_address6(&ip6);
+	return true;
+}
+
+/* The part of `word` in front of `end`, or all of it. */
+static bool first_address(const char *word, const char *end, unsigned *family, __uint128_t *value)
+{
+	char text[INET6_ADDRSTRLEN + 1];
+	size_t n = end ? (size_t)(end - word) : strlen(word);
+
+	if (n >= sizeof(text))
+		return false;
+	memcpy(text, word, n);
+	text[n] = '\0';
+	return address(text, family, value);
 }
 
 static const char *address_range(const char *word, const char *dash, unsigned *family,
 				 struct span *span)
 {
-	char first[CONF_VALUE_TEXT] = "";
-	struct ip_addr lo, hi;
+	unsigned other;
 
-	if ((size_t)(dash - word) >= sizeof(first))
+	if (!first_address(word, dash, family, &span->lo) || !address(dash + 1, &other, &span->hi))
 		return "two addresses such as \"10.0.0.1-10.0.0.9\"";
-	memcpy(first, word, (size_t)(dash - word));
-	if (!conf_address_parse(first, &lo) || !conf_address_parse(dash + 1, &hi))
-		return "two addresses such as \"10.0.0.1-10.0.0.9\"";
-	if (lo.family != hi.family)
+	if (*family != other)
 		return "two addresses of one family";
-	*family = lo.family;
-	*span = (struct span){ address_value(&lo), address_value(&hi) };
 	return span->lo <= span->hi ? NULL : "the lower address first";
 }
 
 const char *words_addresses(const char *word, unsigned *family, struct span *span)
 {
-	const char *dash = strchr(word, '-');
-	struct conf_prefix prefix;
-	bool host_bits;
-	unsigned bits;
+	const char *dash = strchr(word, '-'), *slash = strchr(word, '/');
+	unsigned bits, len;
 
 	if (dash)
 		return address_range(word, dash, family, span);
-	if (!conf_prefix_parse(word, &prefix, &host_bits))
+	if (!first_address(word, slash, family, &span->lo))
 		return "a prefix, an address or a range, such as \"192.0.2.0/24\", "
 		       "\"2001:db8::1\" or \"10.0.0.1-10.0.0.9\"";
-	if (host_bits)
+	bits = len = *family == 4 ? 32 : 128;
+	if (slash && !whole_number(slash + 1, bits, &len))
+		return *family == 4 ? "a length of 0 to 32 behind the slash" :
+				      "a length of 0 to 128 behind the slash";
+	span->hi = span->lo | span_last(bits - len);
+	if (span->lo & span_last(bits - len))
 		return "no bits set after the prefix";
-	*family = prefix.addr.family;
-	bits = *family == 4 ? 32 : 128;
-	span->lo = address_value(&prefix.addr);
-	span->hi = span->lo | span_last(bits - prefix.len);
 	return NULL;
 }
 

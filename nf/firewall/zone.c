@@ -81,10 +81,11 @@ static bool known(const struct config *config, struct conf_errors *errors,
 {
 	const char *meant;
 
-	if (!errors || !config || conf_interface_known(config, errors, *name, true, &meant))
+	if (!errors || !config ||
+	    conf_interface_known(config, errors, *name + (**name == '!'), true, &meant))
 		return true;
 	conf_error_at(errors, where, name, "%s: no zone, port or interface \"%.40s\"%s%s%s", what,
-		      *name, meant ? "; did you mean \"" : "", meant ? meant : "",
+		      *name + (**name == '!'), meant ? "; did you mean \"" : "", meant ? meant : "",
 		      meant ? "\"?" : "");
 	return false;
 }
@@ -120,22 +121,28 @@ static int zone_build(struct firewall_zones *zones, const struct firewall_zone_k
 	return 0;
 }
 
+static const char *bare(const char *name)
+{
+	return name + (*name == '!');
+}
+
 /* Interfaces that rules name: a class for each. */
 static int names_build(struct firewall_zones *zones, const struct conf_strings *names,
 		       const struct conf_where *where, const char *what,
 		       const struct config *config, struct conf_errors *errors)
 {
 	for (unsigned i = 0; i < names->n; i++) {
+		const char *name = bare(names->value[i]);
 		struct firewall_interface *iface;
 
-		if (find_zone(zones->keys, names->value[i]) >= 0)
+		if (find_zone(zones->keys, name) >= 0)
 			continue;
-		iface = find(zones, names->value[i]);
+		iface = find(zones, name);
 		if (iface && iface->class >= FIREWALL_CLASS_ZONES + zones->n_zones)
 			continue;
 		if (!iface && !known(config, errors, where, &names->value[i], what))
 			continue;
-		iface = intern(zones, names->value[i]);
+		iface = intern(zones, name);
 		if (!iface)
 			return -ENOMEM;
 		iface->class = (uint16_t)zones->n_classes++;
@@ -183,25 +190,35 @@ void firewall_zones_free(struct firewall_zones *zones)
 	*zones = (struct firewall_zones){ 0 };
 }
 
+/* Classes of a zone or an interface; false where it is neither. */
+static bool mark(const struct firewall_zones *zones, const char *name, bool *classes, bool as)
+{
+	int zone = find_zone(zones->keys, name);
+	const struct firewall_interface *iface = zone < 0 ? find(zones, name) : NULL;
+
+	if (iface)
+		classes[iface->class] = as;
+	for (unsigned i = 0; zone >= 0 && i < zones->n; i++)
+		if (zones->interface[i].zone == zone)
+			classes[zones->interface[i].class] = as;
+	return iface || zone >= 0;
+}
+
 bool firewall_zones_select(const struct firewall_zones *zones, const struct conf_strings *names,
 			   bool *classes)
 {
-	bool all = true;
+	bool any = true, all = true; /* named positively: none; known: all */
 
-	memset(classes, 0, zones->n_classes * sizeof(*classes));
-	for (unsigned i = 0; i < names->n; i++) {
-		int zone = find_zone(zones->keys, names->value[i]);
-		const struct firewall_interface *iface = NULL;
-
-		if (zone < 0)
-			iface = find(zones, names->value[i]);
-		if (iface)
-			classes[iface->class] = true;
-		all = all && (iface || zone >= 0);
-		for (unsigned k = 0; zone >= 0 && k < zones->n; k++)
-			if (zones->interface[k].zone == zone)
-				classes[zones->interface[k].class] = true;
-	}
+	for (unsigned i = 0; i < names->n; i++)
+		any = any && *names->value[i] == '!';
+	for (unsigned i = 0; i < zones->n_classes; i++)
+		classes[i] = any;
+	for (unsigned i = 0; i < names->n; i++)
+		if (*names->value[i] != '!')
+			all &= mark(zones, names->value[i], classes, true);
+	for (unsigned i = 0; i < names->n; i++)
+		if (*names->value[i] == '!')
+			all &= mark(zones, names->value[i] + 1, classes, false);
 	return all;
 }
 

@@ -36,7 +36,8 @@ struct firewall_zones {
 int firewall_zones_build(struct firewall_zones *zones, const struct firewall_keys *keys,
 			 const struct config *config, struct conf_errors *errors);
 void firewall_zones_free(struct firewall_zones *zones);
-/* Mark the classes that these names lead to; false: one is neither a zone nor an interface. */
+/* Mark the classes that these names lead to, or with ! do not lead to; false: one is neither a zone
+ * nor an interface. */
 bool firewall_zones_select(const struct firewall_zones *zones, const struct conf_strings *names,
 			   bool *classes);
 
