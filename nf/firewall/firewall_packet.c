@@ -33,24 +33,6 @@ static void classes_fill(const struct firewall *fw, const struct datapath *dp,
 
 /* --- a flow --- */
 
-static uint16_t flow_out(struct datapath *dp, const struct flow_open *open)
-{
-	uint8_t header[40] = { 0 }; /* of a packet: what a lookup reads */
-	struct packet probe = { .data = header,
-				.ip_version = open->out.family,
-				.hash = open->packet->hash,
-				.iface = open->in_iface };
-	struct packet *packets[] = { &probe };
-	const struct nexthop *hop;
-
-	if (open->out.family == 4)
-		memcpy(header + 12, &open->out.v4, 8);
-	else
-		memcpy(header + 8, &open->out.v6, 32);
-	egress_lookup(dp, packets, &hop, 1);
-	return iface_of(hop);
-}
-
 void firewall_packet_of_flow(const struct firewall *fw, struct datapath *dp, struct flow_open *open,
 			     struct firewall_packet *p)
 {
@@ -59,7 +41,7 @@ void firewall_packet_of_flow(const struct firewall *fw, struct datapath *dp, str
 	*p = (struct firewall_packet){
 		.packet = open->packet,
 		.in_iface = open->in_iface,
-		.out_iface = fw->asks_out ? flow_out(dp, open) : IFACE_NONE,
+		.out_iface = fw->asks_out ? flow_open_out(dp, open) : IFACE_NONE,
 		.family = key->family == 6,
 		.class = open->again ? FLOW_CLASS_NEW : open->class,
 		.tcp_flags = open->tcp_flags,
