@@ -49,7 +49,6 @@ void flow_apply(struct datapath *dp, uint32_t ref, struct packet *p)
 	const enum flow_direction d = flow_direction(ref);
 	const uint16_t seen = (uint16_t)flow_worker(dp)->tick;
 
-	count_packet(flow_counters(table, ref), d, p);
 	if (__atomic_load_n(&head->seen, __ATOMIC_RELAXED) != seen)
 		__atomic_store_n(&head->seen, seen, __ATOMIC_RELAXED);
 	if (unlikely(head->flags & FLOW_TRANSLATED))
@@ -166,6 +165,16 @@ static void find_routes(struct datapath *dp, struct packet *const *packets, cons
 	}
 }
 
+/* After all else: by now their counters have come into the cache. */
+static void count(struct datapath *dp, struct packet *const *packets, const uint32_t *refs,
+		  unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (refs[i] && packets[i]->verdict == PACKET_CONTINUE)
+			count_packet(flow_counters(dp->flows->table, refs[i]),
+				     flow_direction(refs[i]), packets[i]);
+}
+
 static void prepare(struct datapath *dp, struct burst *burst)
 {
 	unsigned n = 0;
@@ -194,6 +203,8 @@ void flow_stage(struct datapath *dp, const struct chain *chain, struct burst *bu
 	for (unsigned i = 0; i < burst->count; i++)
 		kind[i] = (uint8_t)flow_key_from_packet(burst->packet[i], &keys[i]);
 	flow_lookup(dp->flows->table, keys, refs, burst->count);
+	for (unsigned i = 0; i < burst->count; i++)
+		__builtin_prefetch(flow_counters(dp->flows->table, refs[i]), 1);
 	for (unsigned i = 0; i < burst->count; i++) {
 		struct packet *p = burst->packet[i];
 
@@ -207,4 +218,5 @@ void flow_stage(struct datapath *dp, const struct chain *chain, struct burst *bu
 		       burst->count - (flow_worker(dp)->stats.misses - misses));
 	if (n_lost)
 		find_routes(dp, lost, lost_refs, n_lost);
+	count(dp, burst->packet, refs, burst->count);
 }
