@@ -125,6 +125,23 @@ try() {
 		$((after[1] - before[1])) $((after[2] - before[2])) \
 		"$(grep -v '^$' <<<"$out" | tail -n 1 | cut -c 1-70)"
 }
+# blocked "what" RULE HOST COMMAND…: it must fail, and the rule that did it must have counted it
+rule_hits() {
+	ctl --json show firewall 2>/dev/null | python3 -c 'import json, sys
+d = json.load(sys.stdin); f = d[0] if isinstance(d, list) else d.get("firewalls", [d])[0]
+print(sum(r["packets"] for r in f["rules"] if r["name"] == sys.argv[1]))' "$1" 2>/dev/null || echo 0
+}
+blocked() {
+	local what=$1 rule=$2 host=$3 status=blocked before after
+	shift 3
+	before=$(rule_hits "$rule")
+	if on "$host" "$@" >/dev/null 2>&1; then status=FAILED; fi
+	after=$(rule_hits "$rule")
+	[ "$after" -gt "$before" ] || status=FAILED
+	[ $status = blocked ] || failures=$((failures + 1))
+	printf '%-34s %-7s %29s by rule "%s" of firewall "edge" (%d packets)\n' "$what" $status "" "$rule" \
+		$((after - before))
+}
 trace() { on client traceroute "$1" -n -q 1 -w 1 "$2" | awk 'NR > 1 { printf "%s%s", sep, $2; sep = " → " } END { print "" }'; }
 fetch() { on client curl -s -m 5 "http://$1/"; }
 transfer() {
@@ -169,6 +186,10 @@ try "curl http://[2001:db8:2::2]/" fetch "[2001:db8:2::2]"
 try "curl http://[2001:db8:f::3]/" fetch "[2001:db8:f::3]"
 try "iperf3 to server one, IPv4" transfer 198.51.100.2
 try "iperf3 to server two, IPv6" transfer 2001:db8:f::3
+blocked "telnet 198.51.100.2" no-telnet client curl -s -m 3 telnet://198.51.100.2:23
+blocked "curl http://203.0.113.80/" no-intranet client curl -s -m 3 http://203.0.113.80/
+blocked "curl http://[2001:db8:f::80]/" no-intranet client curl -gs -m 3 "http://[2001:db8:f::80]/"
+blocked "server one: ping 192.0.2.2" default one ping -n -q -c 2 -i 0.2 -W 1 192.0.2.2
 echo
 ctl show ports || failures=$((failures + 1))
 echo
@@ -185,6 +206,8 @@ if [ -z "$seconds" ]; then
 
 		It stays up until Ctrl-C. In another terminal, as root:
 		  $build/visorctl -s $socket show workers       (or routes, neighbours, interfaces, config)
+		  $build/visorctl -s $socket show flows         (show firewall, flush flows proto tcp)
+		  $build/visorctl -s $socket set add edge intranet 198.51.100.3
 		  $build/visorctl -s $socket route get 203.0.113.3
 		  ip netns exec $ns-client ping 198.51.100.3
 		  ip netns exec $ns-client curl http://203.0.113.3/
