@@ -82,6 +82,7 @@ bool flow_again(struct datapath *dp, uint32_t ref, struct packet *p)
 	struct flow_head *head = flow_head(table, ref);
 	struct flow_cold *cold = flow_cold(table, ref);
 	const uint8_t *ip = packet_l3(p);
+	uint32_t before = __atomic_load_n(&head->policy, __ATOMIC_RELAXED);
 	struct flow_open open = {
 		.packet = p,
 		.again = true,
@@ -101,7 +102,9 @@ bool flow_again(struct datapath *dp, uint32_t ref, struct packet *p)
 		packet_drop(p, open.reason);
 		return false;
 	}
-	relabel(dp, cold, open.label);
-	__atomic_store_n(&head->policy, dp->policy, __ATOMIC_RELAXED);
+	/* packets of both directions may find this out at once: it is counted by one of them */
+	if (__atomic_compare_exchange_n(&head->policy, &before, dp->policy, false, __ATOMIC_RELAXED,
+					__ATOMIC_RELAXED))
+		relabel(dp, cold, open.label);
 	return true;
 }
