@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flows.h"
+
 struct function_command {
 	struct engine *engine;
 	const struct nf_ops *ops;
@@ -51,6 +53,9 @@ static json_t *show(void *arg, const json_t *args, char **error, json_t **errors
 	const char *instance = json_string_value(json_object_get(args, "instance"));
 	json_t *list = json_array();
 	struct nf *nf;
+
+	if (c->engine->flows)
+		flows_count_living(c->engine->flows);
 
 	for (unsigned i = 0; i < pipeline->n_functions; i++) {
 		json_t *item;

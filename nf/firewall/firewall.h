@@ -94,7 +94,8 @@ struct firewall_packet {
 	uint8_t class;	/* enum flow_class */
 	uint8_t tcp_flags, icmp_type, icmp_code, dscp;
 	bool has_icmp;
-	bool again; /* nothing is counted or used up */
+	bool again; /* nothing is counted or used up where it may pass */
+	bool flow;  /* it is of a flow that there is: refused it ends that */
 	bool rate;  /* a rule that would have met it had no rate left */
 };
 

@@ -49,6 +49,7 @@ void firewall_packet_of_flow(const struct firewall *fw, struct datapath *dp, str
 		.icmp_code = open->icmp_code,
 		.dscp = open->dscp,
 		.again = open->again,
+		.flow = open->again,
 		.has_icmp = key->protocol == IPPROTO_ICMP || key->protocol == IPPROTO_ICMPV6,
 	};
 	p->key.proto = key->protocol;

@@ -20,7 +20,7 @@ struct record {
 	uint8_t family, protocol, tcp_flags, icmp_type, icmp_code;
 	uint8_t what;	/* enum what */
 	uint8_t reason; /* enum firewall_reason + 1, 0 none */
-	bool again;
+	bool ends;	/* a flow */
 	char in[32], out[32];
 	uint8_t from[16], to[16];
 };
@@ -93,7 +93,7 @@ static void print(const struct datapath_event *event)
 	if (r.left_out)
 		snprintf(left_out, sizeof(left_out), " (%u before it not logged)", r.left_out);
 	log_info("%s: %s%s%s in=%s out=%s %s %s > %s%s len=%u%s", flow_label_name(r.label),
-		 whats[r.what], reason, r.again ? ", ends a flow" : "", r.in, *r.out ? r.out : "-",
+		 whats[r.what], reason, r.ends ? ", ends a flow" : "", r.in, *r.out ? r.out : "-",
 		 protocol_text(&r, protocol), from, to, header, r.len, left_out);
 }
 
@@ -143,7 +143,7 @@ static void record_fill(struct record *r, const struct datapath *dp,
 		.reason = d && !d->accept && d->reason >= FIREWALL_BY_RATE ?
 				  (uint8_t)(d->reason + 1) :
 				  0,
-		.again = p->again,
+		.ends = p->flow,
 	};
 	addresses_fill(r, p);
 	iface_name(dp, p->in_iface, r->in);

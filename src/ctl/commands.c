@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "set_arguments.h"
 #include "flow_arguments.h"
 #include "import.h"
 
@@ -224,6 +225,82 @@ const struct command commands[] = {
 		.arguments = flow_flush_arguments,
 		.words_print = flow_words_print,
 		.once = true,
+	},
+	{
+		.words = "show firewall",
+		.operands = "[FIREWALL]",
+		.max = 1,
+		.options = "a",
+		.summary = "rules and what they met, sets, limits",
+		.help = "A rule's packets and bytes are those of the flows that it let in, and those that it\n"
+			"refused or counted by themselves; LAST is how long ago it last decided. Below the\n"
+			"rules stand the policies and the default, then the sets.",
+		.examples =
+			"visorctl show firewall\n"
+			"visorctl show firewall edge --watch 1\n"
+			"visorctl --json show firewall | jq '.firewall[].rules[] | select(.packets == "
+			"0).name'\n",
+		.view = view_firewall,
+		.arguments = instance_arguments,
+	},
+	{
+		.words = "set add",
+		.operands = "FIREWALL SET ENTRY... [timeout SECONDS]",
+		.min = 3,
+		.max = 1000,
+		.options = "",
+		.summary = "add entries to a set of a firewall",
+		.help = "An entry is an address, a prefix, a range 10.0.0.1-10.0.0.9, or a port or range of\n"
+			"ports. It takes effect at once, also on flows that there are, and stays over a\n"
+			"reload; with a timeout (of its own, or the set's) it goes by itself. Adding it\n"
+			"again begins its time anew; timeout 0 is for ever.",
+		.examples = "visorctl set add edge bad 203.0.113.7 timeout 3600\n"
+			    "visorctl set add edge admins 192.0.2.0/28 2001:db8:7::/64\n",
+		.view = view_set_change,
+		.arguments = set_add_arguments,
+		.once = true,
+	},
+	{
+		.words = "set del",
+		.operands = "FIREWALL SET ENTRY...",
+		.min = 3,
+		.max = 1000,
+		.options = "",
+		.summary = "delete entries from a set of a firewall",
+		.help = "As they were added: a part of a prefix cannot be deleted. An entry of the\n"
+			"configuration is back when the set's definition or its file has changed.",
+		.examples = "visorctl set del edge bad 203.0.113.7\n",
+		.view = view_set_change,
+		.arguments = set_arguments,
+		.once = true,
+	},
+	{
+		.words = "set flush",
+		.operands = "FIREWALL SET",
+		.min = 2,
+		.max = 2,
+		.options = "",
+		.summary = "delete all entries of a set of a firewall",
+		.help = "Those of the configuration as well, until the set's definition or its file changes.",
+		.examples = "visorctl set flush edge bad\n",
+		.view = view_set_change,
+		.arguments = set_arguments,
+		.once = true,
+	},
+	{
+		.words = "set list",
+		.operands = "FIREWALL SET",
+		.min = 2,
+		.max = 2,
+		.options = "na",
+		.summary = "the entries of a set of a firewall",
+		.help = "Where each is from: the configuration (and its file), or added at run time; and how\n"
+			"long it stays. At most 1000 unless --limit or --all is given.",
+		.examples = "visorctl set list edge bad\n"
+			    "visorctl set list edge bad --all --json\n",
+		.view = view_set,
+		.arguments = set_list_arguments,
+		.list = "entries",
 	},
 	{
 		.words = "show drops",

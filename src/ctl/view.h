@@ -15,6 +15,7 @@ typedef void view(const json_t *result, const struct style *style, FILE *out);
 
 view view_ports, view_workers, view_drops;				  /* view_counters.c */
 view view_routes, view_route, view_neighbours, view_interfaces;		  /* view_tables.c */
+view view_firewall, view_set, view_set_change;				  /* view_firewall.c */
 view view_flows, view_flush;						  /* view_flows.c */
 view view_config, view_fields, view_functions, view_reload, view_version; /* view_fields.c */
 

@@ -273,7 +273,8 @@ static void words_may_be_shortened_while_unique(void **state)
 
 	assert_string_equal(found("show", "ports", &used), "show ports");
 	assert_int_equal(used, 2);
-	assert_string_equal(found("s", "po", &used), "show ports");
+	assert_string_equal(found("sh", "po", &used), "show ports");
+	assert_string_equal(found("s", "po", &used), "none"); /* show, set */
 	assert_string_equal(found("ro", "get", &used), "route get");
 	assert_string_equal(found("rel", "x", &used), "reload");
 	assert_int_equal(used, 1);
