@@ -235,6 +235,8 @@ json_int_t import_iface(struct import *import, const char *name);
 const char *import_set_elements(struct import *import, struct import_set *set, struct ranges *out);
 
 /* import_nft_terms.c */
+#define TERMS_MAX 4000
+extern const char terms_too_many[];
 void term_any(struct import *import, struct term *term);
 bool term_is_any(const struct term *term);
 void terms_add(struct import *import, struct terms *terms, const struct term *term);
@@ -256,9 +258,9 @@ struct terms terms_cubes(struct import *import, const struct terms *terms);
 const char *import_expression_name(struct import *import, const json_t *expression);
 const char *import_match(struct import *import, const struct place *place, const json_t *match,
 			 struct terms *out);
-/* A verdict map's key being one of its elements. */
+/* A verdict map's key being one of these elements. */
 const char *import_key(struct import *import, const struct place *place, const json_t *key,
-		       const json_t *element, struct terms *out);
+		       const json_t *elements, struct terms *out);
 /* fib … oif missing: 's' strict, 'l' loose; 0: something else. */
 char import_reverse_path(const json_t *match);
 

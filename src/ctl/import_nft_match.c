@@ -355,6 +355,29 @@ static const char *match_concat_element(struct import *import, const struct plac
 	return NULL;
 }
 
+/* Any of them. */
+static const char *match_concat_elements(struct import *import, const struct place *place,
+					 const json_t *parts, const json_t *elements,
+					 struct terms *out)
+{
+	const json_t *element;
+	bool expires = false;
+	size_t i;
+
+	json_array_foreach (elements, i, element) {
+		const char *why = out->n > TERMS_MAX ?
+					  terms_too_many :
+					  match_concat_element(import, place, parts,
+							       import_element(element, &expires),
+							       out);
+
+		if (why)
+			return why;
+	}
+	terms_merge(import, out);
+	return NULL;
+}
+
 /* Where the elements of a concatenation's right side are. */
 static const char *concat_elements(struct import *import, const struct place *place,
 				   const json_t *right, const json_t **elements)
@@ -404,24 +427,16 @@ static const char *match_concat(struct import *import, const struct place *place
 				const json_t *parts, const char *op, const json_t *right,
 				struct terms *out)
 {
-	const json_t *elements = NULL, *element;
+	const json_t *elements = NULL;
 	struct terms any = { 0 }, found = { 0 };
 	const char *why = concat_elements(import, place, right, &elements);
-	const char *name = json_string_value(right);
-	bool expires = false;
-	size_t i;
 
-	if (!why && !elements && !name)
+	if (!why && !elements && !json_is_string(right))
 		why = match_concat_element(import, place, parts, right, &found);
-	json_array_foreach (elements, i, element) {
-		if (why)
-			break;
-		why = match_concat_element(import, place, parts, import_element(element, &expires),
-					   &found);
-	}
+	else if (!why)
+		why = match_concat_elements(import, place, parts, elements, &found);
 	if (why)
 		return why;
-	terms_merge(import, &found);
 	if (!strcmp(op, "=="))
 		*out = found;
 	else if (strcmp(op, "!="))
@@ -462,12 +477,12 @@ const char *import_match(struct import *import, const struct place *place, const
 }
 
 const char *import_key(struct import *import, const struct place *place, const json_t *key,
-		       const json_t *element, struct terms *out)
+		       const json_t *elements, struct terms *out)
 {
 	const json_t *parts = json_object_get(key, "concat");
 
-	return parts ? match_concat_element(import, place, parts, element, out) :
-		       match_one(import, place, key, "==", element, out);
+	return parts ? match_concat_elements(import, place, parts, elements, out) :
+		       match_one(import, place, key, "==", elements, out);
 }
 
 char import_reverse_path(const json_t *match)

@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-#define TERMS_MAX 2000
+#define PARTS_MAX 500 /* to subtract: each takes the others apart */
 
 static const enum field ref_fields[REFS][2] = {
 	{ FIELD_SRC4, FIELD_SRC6 },
@@ -155,10 +155,7 @@ static const char *term_and(struct import *import, const struct term *a, const s
 	return why;
 }
 
-static const char *too_many(void)
-{
-	return "a condition that would take more than 2000 rules";
-}
+const char terms_too_many[] = "a condition that would take more than 4000 rules";
 
 const char *terms_and(struct import *import, const struct terms *a, const struct terms *b,
 		      struct terms *out)
@@ -172,7 +169,7 @@ const char *terms_and(struct import *import, const struct terms *a, const struct
 			const char *why = term_and(import, &a->t[i], &b->t[j], &term, &empty);
 
 			if (!why && !empty && product.n == TERMS_MAX)
-				why = too_many();
+				why = terms_too_many;
 			if (why)
 				return why;
 			if (!empty)
@@ -245,6 +242,8 @@ const char *terms_minus(struct import *import, const struct terms *a, const stru
 {
 	struct terms rest = *a;
 
+	if (b->n > PARTS_MAX)
+		return "taking out a condition that has more than 500 parts";
 	for (size_t j = 0; j < b->n; j++) {
 		struct terms next = { 0 };
 
@@ -252,7 +251,7 @@ const char *terms_minus(struct import *import, const struct terms *a, const stru
 			const char *why = term_minus(import, rest.t[i], &b->t[j], &next);
 
 			if (!why && next.n > TERMS_MAX)
-				why = too_many();
+				why = terms_too_many;
 			if (why)
 				return why;
 		}
