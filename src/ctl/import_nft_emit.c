@@ -155,6 +155,16 @@ static bool shares_limit(struct import_visit *visit, const struct import_rule *r
 	return before;
 }
 
+/* ICMP is IPv4's and ICMPv6 is IPv6's. */
+static bool no_packet_has(const struct term *term)
+{
+	const struct ranges proto = term->field[FIELD_PROTO], family = term->field[FIELD_FAMILY];
+
+	if (proto.n != 1 || proto.r[0].lo != proto.r[0].hi || family.r[0].lo != family.r[0].hi)
+		return false;
+	return proto.r[0].lo == (family.r[0].lo ? 1 : 58);
+}
+
 void import_emit(struct import_visit *visit, const struct import_rule *rule,
 		 const struct terms *terms, enum action action, bool log)
 {
@@ -176,6 +186,8 @@ void import_emit(struct import_visit *visit, const struct import_rule *rule,
 	for (size_t i = 0; i < cubes.n; i++) {
 		struct item *item;
 
+		if (no_packet_has(&cubes.t[i]))
+			continue;
 		if (state_bits(&cubes.t[i]) == STATE_ESTABLISHED && action != ACTION_ACCEPT) {
 			if (inst->undecided & STATE_ESTABLISHED)
 				import_tell(

@@ -26,6 +26,8 @@ static struct vlan last_tag(const char *device, size_t len)
 		return none;
 	for (size_t i = len - digits; i < len; i++)
 		tag = 10 * tag + (unsigned)(device[i] - '0');
+	if (len - digits - 1 <= 2 && device[0] == '.')
+		return none; /* "." and ".." are no devices */
 	return tag > 4094 ? none : (struct vlan){ tag, len - digits - 1 };
 }
 

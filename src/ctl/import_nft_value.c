@@ -180,6 +180,19 @@ json_int_t import_iface(struct import *import, const char *name)
 	return place;
 }
 
+/* The kernel's rule, and nothing that would have to be quoted. */
+static bool device_name(const char *name)
+{
+	const size_t len = strlen(name);
+
+	if (!len || len > 15 || !strcmp(name, ".") || !strcmp(name, ".."))
+		return false;
+	for (; *name; name++)
+		if ((unsigned char)*name <= ' ' || strchr("/:\"\\\x7f", *name))
+			return false;
+	return true;
+}
+
 /* Packets that are forwarded neither come from the loopback device nor leave by it. */
 static const char *iface_value(struct import *import, const char *name, struct ranges *out)
 {
@@ -192,6 +205,10 @@ static const char *iface_value(struct import *import, const char *name, struct r
 	}
 	if (!len || name[len - 1] == '*')
 		return arena_print(&import->arena, "the interfaces '%s': a pattern of names",
+				   import_clean(import, name));
+	if (!device_name(name))
+		return arena_print(&import->arena,
+				   "the interface '%.40s': no device has such a name",
 				   import_clean(import, name));
 	place = import_iface(import, name);
 	if (place >= (json_int_t)import_field_max(FIELD_IN))

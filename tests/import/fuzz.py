@@ -3,7 +3,7 @@
 """Rulesets with mistakes in them: the importer says what is wrong, or carries what is left, and does
 not crash, hang or print what is no configuration.
 
-usage: fuzz.py VISORCTL [SECONDS [SEED]]
+usage: fuzz.py VISORCTL [SECONDS [SEED]]       VISORD in the environment: as for oracle.py
 
 The recorded rulesets beside this file are changed, a few places at a time: values swapped for others
 of another kind, members left out, doubled or renamed, lists cut; or the text itself is.
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 
-from oracle import parse
+from oracle import check, parse
 
 R = random.Random()
 ODD = [None, True, False, 0, -1, 1 << 40, -(1 << 62), 1.5, "", "*", "@", "@nothing", "lo", "x" * 300,
@@ -100,6 +100,10 @@ def main():
             parse(run.stdout.decode("utf-8"))
         except (AssertionError, IndexError, ValueError, UnicodeDecodeError) as error:
             print("# seed %d: no configuration: %r" % (seed, error))
+            return 1
+        wrong = check(run.stdout.decode("utf-8")) if run.stdout else ""
+        if wrong:
+            print("# seed %d: %s" % (seed, wrong))
             return 1
         counts[run.returncode] += 1
         seed += 1

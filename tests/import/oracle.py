@@ -3,7 +3,8 @@
 """Random rulesets of nftables, and random packets: what nft's own semantics make of a packet and what
 the first-match semantics of the imported configuration make of it must be the same.
 
-usage: oracle.py VISORCTL [SECONDS [SEED]]
+usage: oracle.py VISORCTL [SECONDS [SEED]]     with VISORD in the environment it is asked, too, whether
+                                               the configurations are right
 
 Both sides are interpreted here in the plainest way, one packet at a time; nothing is shared with the
 importer. The rulesets are what `nft -j list ruleset` could print, of the constructs that are carried
@@ -11,10 +12,12 @@ exactly: anything that the importer reports as lost or different is a failure, t
 """
 import ipaddress
 import json
+import os
 import random
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 IFACES = ["a", "b", "c.7", "d"]
@@ -264,7 +267,7 @@ def make_packet():
             return int(net.broadcast_address)
         return int(net.network_address) + R.randrange(min(net.num_addresses, 1 << 20))
 
-    proto = R.choice([6, 6, 6, 17, 17, 58 if six else 1, 47, 132, 1, 58, 50])
+    proto = R.choice([6, 6, 6, 17, 17, 58 if six else 1, 58 if six else 1, 47, 132, 50])
     ports = proto in WITH_PORTS
     return {
         "family": 6 if six else 4, "in": R.choice(IFACES + ["other"]),
@@ -561,6 +564,20 @@ def our_verdict(config, packet):
     return "accept"
 
 
+def check(text):
+    """What visord has to say against a configuration, if it may be asked."""
+    if "VISORD" not in os.environ:
+        return ""
+    # a ruleset need not name an interface, a configuration has to
+    text = text.replace("ports = ( );", 'ports = ( { name = "a"; device = "a"; } );')
+    with tempfile.NamedTemporaryFile("w", suffix=".cfg") as file:
+        file.write(text)
+        file.flush()
+        run = subprocess.run([os.environ["VISORD"], "--check", file.name], capture_output=True,
+                             text=True, timeout=60, check=False)
+    return "" if run.returncode == 0 else run.stderr
+
+
 def main():
     visorctl, seconds = sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 5
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else None
@@ -575,6 +592,10 @@ def main():
         if run.returncode and ("differs" not in run.stderr or run.returncode != 4 or
                                "not carried:" in run.stderr):
             print("# seed %d: status %d\n%s" % (first + rulesets, run.returncode, run.stderr))
+            return 1
+        wrong = check(run.stdout)
+        if wrong:
+            print("# seed %d: %s" % (first + rulesets, wrong))
             return 1
         config = parse(run.stdout)
         rules += sum(len(f.get("rules", [])) for f in config.get("firewall", []))
