@@ -7,16 +7,16 @@
  * told it: with A = acked[o], the highest acknowledgement of o, and W the largest window that o ever
  * announced, every honest segment of d, retransmissions included, has
  *
- *     A - W - 64K  <=  SEQ  <=  A + W
+ *     A - 2W - 64K  <=  SEQ  <=  A + W
  *
  * The upper bound is the window's right edge or beyond it. Below, a sender that missed all of o's
- * acknowledgements repeats what is at most W behind; 64K more let copies pass that the network held
- * back, and the repetition of segments that are acknowledged in part. Likewise the acknowledgement
+ * acknowledgements repeats what is at most W behind; as much again, and 64K, let copies pass that the
+ * network held back for about a round trip. Likewise the acknowledgement
  *
  *     acked[d] - W' - 64K  <=  ACK  <=  end[o]           (W': d's own largest window)
  *
  * which is what RFC 5961 section 5.2 lets an endpoint accept, and 64K. So an off-path attacker has to
- * guess one of about 2W + 64K sequence numbers in 2^32 and such an acknowledgement too. Both bounds
+ * guess one of 3W + 64K sequence numbers in 2^32 and such an acknowledgement too. Both bounds
  * lean on acknowledgements only, which cannot pass what was sent: a segment that was guessed can
  * widen the windows, never shut honest packets out.
  *
@@ -188,7 +188,7 @@ static inline bool in_window(const struct flow_head *head, enum flow_direction d
 	const uint32_t edge = LOAD(head->tcp.acked[!d]), window = window_of(head, !d);
 	const uint32_t oldest = LOAD(head->tcp.acked[d]) - window_of(head, d) - LATE;
 
-	return between(s->seq, edge - window - LATE, edge + window) &&
+	return between(s->seq, edge - 2 * window - LATE, edge + window) &&
 	       between(s->ack, oldest, LOAD(head->tcp.end[!d]) + ack_slack(head, seen));
 }
 
@@ -280,7 +280,7 @@ static bool in_window_early(const struct flow_head *head, enum flow_direction d,
 	const uint32_t oldest = seen & ACKED(d) ? LOAD(tcp->acked[d]) : LOAD(tcp->end[!d]);
 
 	if ((seen & ACKED(!d) || has_sent(seen, d)) &&
-	    !between(s->seq, edge - theirs - LATE, edge + theirs))
+	    !between(s->seq, edge - 2 * theirs - LATE, edge + theirs))
 		return false;
 	return !has_sent(seen, !d) ||
 	       between(s->ack, oldest - ours - LATE, LOAD(tcp->end[!d]) + ack_slack(head, seen));
