@@ -173,6 +173,7 @@ static void data_may_come_with_the_syn(void **state)
 	     "> A 1401 a=6402 -> ok fin-wait assured");
 	WALK("> S 1000+400 -> ok syn-sent", "< RA 0 a=1401 -> ok closed");
 	WALK("> S 1000+400 -> ok syn-sent", "< RA 0 a=1402 -> invalid syn-sent");
+	WALK("> S 1000+400 -> ok syn-sent", "> R 1001 -> ok closed");
 }
 
 /* Windows */
@@ -229,6 +230,18 @@ static void the_window_of_a_syn_ack_is_not_scaled(void **state)
 	WALK("> S 1000 s=0 -> ok syn-sent", "< SA 5000 a=1001 s=14 w=30000 -> ok syn-received",
 	     "> A 33769+1 a=5001 -> ok established", /* 30000 in units of 1 << 14: 32768 */
 	     "> A 33770+1 a=5001 -> invalid established");
+	/* repeated without the option, which counts once */
+	WALK("> S 1000 s=0 -> ok syn-sent", "< SA 5000 a=1001 s=14 w=30000 -> ok syn-received",
+	     "< SA 5000 a=1001 w=30000 -> ok syn-received", "> A 1001 a=5001 -> ok established",
+	     "> A 33769+1 a=5001 -> ok established", "> A 33770+1 a=5001 -> invalid established");
+	/* of two SYN-ACKs that cross */
+	WALK("> S 1000 s=14 w=100 -> ok syn-sent", "< S 5000 s=14 w=100 -> ok syn-sent",
+	     "> SA 1000 a=5001 s=14 w=16385 -> ok syn-received",
+	     "< SA 5000 a=1001 s=14 w=16385 -> ok established",
+	     "> A 33769+1 a=5001 w=0 -> ok established",
+	     "> A 33770+1 a=5001 w=0 -> invalid established",
+	     "< A 37769+1 a=1001 w=0 -> ok established",
+	     "< A 37770+1 a=1001 w=0 -> invalid established");
 }
 
 static void options_that_make_no_sense_are_no_options(void **state)
@@ -515,6 +528,61 @@ static void a_proxied_flow_is_tracked_in_the_clients_numbers(void **state)
 		   "< R 5101 -> invalid established", "< R 9000101 -> ok closed"));
 }
 
+/* The client has answered our cookie 5000 with its first data, or without. */
+static struct track proxied(uint32_t length, int client_shift, int own_shift)
+{
+	struct track t = { .open = true, .offset = 9000000 - 5000 };
+	const struct track_segment answer = { .flags = "A",
+					      .seq = 1001,
+					      .length = length,
+					      .ack = 5001,
+					      .window = 65535,
+					      .shift = -1 };
+
+	memset(&t.head, 0xee, sizeof(t.head));
+	assert_int_equal(flow_track_open_proxied(&t.head, track_tcp(&t, &answer), client_shift,
+						 own_shift),
+			 FLOW_TRACK_OK);
+	assert_int_equal(t.head.state, FLOW_TCP_PROXY);
+	assert_int_equal(t.head.protocol, IPPROTO_TCP);
+	return t;
+}
+
+static void the_server_behind_a_syn_proxy_establishes_the_flow(void **state)
+{
+	walk(proxied(0, -1, 7),
+	     LINES("> A 1001 a=5001 -> ok proxy", "> A 1001+100 a=5001 -> ok proxy unassured",
+		   "< SA 9000000 a=3000 -> invalid proxy", "< A 9000001 a=1001 -> ok established"));
+	walk(proxied(300, 2, 7),
+	     LINES("< SA 9000000 a=1001 s=7 w=60000 -> ok established assured",
+		   "< A 9000001+100 a=1301 w=1 -> ok established",
+		   "> A 1301 a=5101 -> ok established", "> A 61333+1 a=5101 -> ok established",
+		   "> A 61334+1 a=5101 -> invalid established", "> AF 1301 a=5101 -> ok fin-wait"));
+	walk(proxied(0, 2, 7),
+	     LINES("> AF 1001 a=5001 -> ok proxy", "< SA 9000000 a=1001 -> ok fin-wait",
+		   "< AF 9000001 a=1002 -> ok closing"));
+}
+
+static void the_server_behind_a_syn_proxy_may_refuse(void **state)
+{
+	walk(proxied(300, 2, 7), LINES("< R 0 -> invalid proxy", "< RA 0 a=1301 -> invalid proxy",
+				       "< RA 0 a=1001 -> ok closed unassured"));
+	walk(proxied(300, 2, 7), LINES("> R 1301 -> ok closed"));
+}
+
+static void only_an_acknowledgement_answers_a_cookie(void **state)
+{
+	static const char *const flags[] = { "S", "SA", "R", "RA", "F", "." };
+	struct track t = { 0 };
+
+	for (unsigned i = 0; i < 6; i++) {
+		const struct track_segment s = { .flags = flags[i], .shift = -1 };
+
+		assert_int_equal(flow_track_open_proxied(&t.head, track_tcp(&t, &s), 0, 0),
+				 FLOW_TRACK_INVALID);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -562,6 +630,9 @@ int main(void)
 		cmocka_unit_test(fragments_let_acknowledgements_be_ahead),
 		cmocka_unit_test(where_replies_go_another_way_one_direction_is_enough),
 		cmocka_unit_test(a_proxied_flow_is_tracked_in_the_clients_numbers),
+		cmocka_unit_test(the_server_behind_a_syn_proxy_establishes_the_flow),
+		cmocka_unit_test(the_server_behind_a_syn_proxy_may_refuse),
+		cmocka_unit_test(only_an_acknowledgement_answers_a_cookie),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

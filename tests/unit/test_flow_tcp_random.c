@@ -577,6 +577,8 @@ static void who_guesses_numbers_neither_ends_the_flow_nor_gets_through(void **st
 
 /* Two workers */
 
+#define SPINS 2000
+
 struct two {
 	struct track track;
 	struct track_segment segment[2];
@@ -598,8 +600,9 @@ static void *worker(void *arg)
 	for (unsigned round = 1;; round++) {
 		struct track mine;
 
-		while (__atomic_load_n(&two->round, __ATOMIC_ACQUIRE) != round)
-			sched_yield();
+		for (unsigned n = 0; __atomic_load_n(&two->round, __ATOMIC_ACQUIRE) != round; n++)
+			if (n > SPINS)
+				sched_yield();
 		if (two->end)
 			return NULL;
 		flow_track(&two->track.head, one->d, track_tcp(&mine, &two->segment[one->d]), 0);
@@ -613,8 +616,9 @@ static void both(struct two *two, struct track_segment a, struct track_segment b
 	two->segment[1] = b;
 	two->done = 0;
 	__atomic_store_n(&two->round, two->round + 1, __ATOMIC_RELEASE);
-	while (__atomic_load_n(&two->done, __ATOMIC_ACQUIRE) != 2)
-		sched_yield();
+	for (unsigned spins = 0; __atomic_load_n(&two->done, __ATOMIC_ACQUIRE) != 2; spins++)
+		if (spins > SPINS)
+			sched_yield();
 }
 
 #define SEGMENT(flags_, seq_, ack_) \
