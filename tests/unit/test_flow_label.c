@@ -150,6 +150,24 @@ static void a_name_that_comes_back_in_time_finds_its_flows(void **state)
 	assert_string_equal(flow_label_name(old), "");
 }
 
+static void a_label_waits_once_however_often_it_is_released(void **state)
+{
+	const uint32_t old = named(1);
+	uint32_t next;
+
+	flow_label_opened(flow_label_of(0, old));
+	for (unsigned i = 0; i < 5; i++) {
+		flow_label_release(old);
+		assert_int_equal(named(1), old);
+	}
+	flow_label_release(old);
+	flow_label_closed(flow_label_of(0, old), 1, 1);
+	next = named(2);
+	for (unsigned i = 3; i < 20; i++)
+		assert_int_not_equal(named(i), next);
+	assert_int_equal(flow_labels_count(), 18);
+}
+
 static void changes_without_end_need_no_more_labels_than_there_are(void **state)
 {
 	uint32_t highest = 0;
@@ -215,6 +233,7 @@ int main(void)
 		LABEL_TEST(a_label_lives_as_long_as_a_flow),
 		LABEL_TEST(a_label_that_is_given_out_again_counts_from_zero),
 		LABEL_TEST(a_name_that_comes_back_in_time_finds_its_flows),
+		LABEL_TEST(a_label_waits_once_however_often_it_is_released),
 		LABEL_TEST(changes_without_end_need_no_more_labels_than_there_are),
 		LABEL_TEST(when_all_are_taken_it_says_so),
 		cmocka_unit_test(it_starts_once_and_again_after_a_stop),

@@ -198,6 +198,15 @@ static void a_forged_init_changes_nothing(void **state)
 	OK(&t, FLOW_REPLY, CLIENT, DATA);
 	OK(&t, FLOW_ORIGINAL, SERVER, SACK);
 	assert_int_equal(t.head.state, FLOW_SCTP_ESTABLISHED);
+	/* nor between the answer and the end of the opening */
+	t = (struct track){ 0 };
+	OK(&t, FLOW_ORIGINAL, 0, INIT);
+	OK(&t, FLOW_REPLY, CLIENT, INIT_ACK);
+	assert_int_equal(give2(&t, FLOW_ORIGINAL, 0, INIT, NONE, 0x666), FLOW_TRACK_OK);
+	OK(&t, FLOW_REPLY, 0x666, ABORT);
+	OK(&t, FLOW_ORIGINAL, SERVER, COOKIE_ECHO);
+	OK(&t, FLOW_REPLY, CLIENT, COOKIE_ACK);
+	assert_int_equal(t.head.state, FLOW_SCTP_ESTABLISHED);
 }
 
 static void both_sides_may_associate_at_once(void **state)

@@ -575,81 +575,79 @@ static void who_guesses_numbers_neither_ends_the_flow_nor_gets_through(void **st
 	assert_true(passed <= attacks >> 14);
 }
 
-/* Two workers */
+/* Two workers: this thread has direction 0, another one direction 1, step by step together. */
 
-#define SPINS 2000
+#define SPINS 5000
 
-struct two {
-	struct track track;
-	struct track_segment segment[2];
-	volatile unsigned round;
-	unsigned done;
+struct together {
+	struct track track[2]; /* one flow: the first one's; each its own packet */
+	unsigned ready, step, done;
 	bool end;
 };
 
-struct one {
-	struct two *two;
-	enum flow_direction d;
-};
-
-static void *worker(void *arg)
+static void wait_for(unsigned *what, unsigned value)
 {
-	const struct one *one = arg;
-	struct two *two = one->two;
-
-	for (unsigned round = 1;; round++) {
-		struct track mine;
-
-		for (unsigned n = 0; __atomic_load_n(&two->round, __ATOMIC_ACQUIRE) != round; n++)
-			if (n > SPINS)
-				sched_yield();
-		if (two->end)
-			return NULL;
-		flow_track(&two->track.head, one->d, track_tcp(&mine, &two->segment[one->d]), 0);
-		__atomic_fetch_add(&two->done, 1, __ATOMIC_RELEASE);
-	}
-}
-
-static void both(struct two *two, struct track_segment a, struct track_segment b)
-{
-	two->segment[0] = a;
-	two->segment[1] = b;
-	two->done = 0;
-	__atomic_store_n(&two->round, two->round + 1, __ATOMIC_RELEASE);
-	for (unsigned spins = 0; __atomic_load_n(&two->done, __ATOMIC_ACQUIRE) != 2; spins++)
-		if (spins > SPINS)
+	for (unsigned n = 0; __atomic_load_n(what, __ATOMIC_ACQUIRE) != value; n++)
+		if (n > SPINS)
 			sched_yield();
 }
 
-#define SEGMENT(flags_, seq_, ack_) \
-	((struct track_segment){    \
-		.flags = flags_, .seq = seq_, .ack = ack_, .window = 100, .shift = -1 })
+static void *other_worker(void *arg)
+{
+	struct together *t = arg;
+
+	for (unsigned step = 1;; step++) {
+		__atomic_store_n(&t->ready, step, __ATOMIC_RELEASE);
+		wait_for(&t->step, step);
+		if (t->end)
+			return NULL;
+		flow_track(&t->track[0].head, FLOW_REPLY, &t->track[1].packet, 0);
+		__atomic_store_n(&t->done, step, __ATOMIC_RELEASE);
+	}
+}
+
+static void at_once(struct together *t, const char *flags, uint32_t seq, uint32_t ack)
+{
+	const unsigned step = t->step + 1;
+
+	for (unsigned d = 0; d < 2; d++) {
+		const struct track_segment s = { .flags = flags,
+						 .seq = d ? ack : seq,
+						 .ack = d ? seq : ack,
+						 .window = 100,
+						 .shift = -1 };
+
+		track_tcp(&t->track[d], &s);
+	}
+	wait_for(&t->ready, step);
+	__atomic_store_n(&t->step, step, __ATOMIC_RELEASE);
+	for (volatile unsigned skew = step % 64; skew; skew--)
+		;
+	flow_track(&t->track[0].head, FLOW_ORIGINAL, &t->track[0].packet, 0);
+	wait_for(&t->done, step);
+}
 
 static void two_workers_at_once_lose_nothing(void **state)
 {
 	static const char *const open[] = { "> S 1000 -> ok syn-sent",
 					    "< SA 5000 a=1001 -> ok syn-received",
 					    "> A 1001 a=5001 -> ok established", NULL };
-	struct two two = { 0 };
-	const struct one one[2] = { { &two, FLOW_ORIGINAL }, { &two, FLOW_REPLY } };
-	pthread_t thread[2];
+	struct together *t = calloc(1, sizeof(*t));
+	pthread_t thread;
 
-	for (unsigned i = 0; i < 2; i++)
-		pthread_create(&thread[i], NULL, worker, (void *)&one[i]);
-	for (unsigned i = 0; i < 2000; i++) {
-		two.track.open = false;
-		track_walk(&two.track, open);
-		both(&two, SEGMENT("AF", 1001, 5001), SEGMENT("AF", 5001, 1001));
-		assert_int_equal(two.track.head.state, FLOW_TCP_CLOSING);
-		both(&two, SEGMENT("A", 1002, 5002), SEGMENT("A", 5002, 1002));
-		assert_int_equal(two.track.head.state, FLOW_TCP_TIME_WAIT);
-		both(&two, SEGMENT("R", 1002, 0), SEGMENT("R", 5002, 0));
-		assert_int_equal(two.track.head.state, FLOW_TCP_CLOSED);
+	assert_int_equal(pthread_create(&thread, NULL, other_worker, t), 0);
+	for (unsigned i = 0; i < 20000; i++) {
+		t->track[0].open = false;
+		track_walk(&t->track[0], open);
+		at_once(t, "AF", 1001, 5001);
+		assert_int_equal(t->track[0].head.state, FLOW_TCP_CLOSING);
+		at_once(t, "A", 1002, 5002);
+		assert_int_equal(t->track[0].head.state, FLOW_TCP_TIME_WAIT);
 	}
-	two.end = true;
-	__atomic_store_n(&two.round, two.round + 1, __ATOMIC_RELEASE);
-	for (unsigned i = 0; i < 2; i++)
-		pthread_join(thread[i], NULL);
+	t->end = true;
+	__atomic_store_n(&t->step, t->step + 1, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	free(t);
 }
 
 int main(void)
