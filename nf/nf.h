@@ -47,6 +47,9 @@ struct nf_ops {
 	const struct conf_schema *schema; /* its keys; conf struct's size */
 	const char *const *drop_reasons;  /* NULL-terminated; counter i is nf->drop_base + i */
 
+	/* Nothing may pass without it: its ports' fallback is "drop" where none is given. */
+	bool guards;
+
 	/* Rules that span keys, and names of interfaces (conf_interface_known()); problems go to
 	 * conf_error(). control. */
 	void (*check)(const void *conf, const struct config *config, struct conf_errors *errors);

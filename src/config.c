@@ -143,8 +143,10 @@ struct config *conf_read_with(const char *path, const struct nf_ops *const *func
 		conf_error(errors, NULL, "%s: out of memory", path);
 	else
 		file_read(file, path, errors);
-	if (conf_errors_total(errors) == before)
+	if (conf_errors_total(errors) == before) {
+		config_fallback_settle(&file->config);
 		return &file->config;
+	}
 	if (file)
 		conf_arena_free(file->arena);
 	return NULL;

@@ -16,7 +16,7 @@
 
 enum poll_mode { POLL_BUSY, POLL_ADAPTIVE, POLL_INTERRUPT };
 enum port_mode { PORT_MODE_AUTO, PORT_MODE_ZEROCOPY, PORT_MODE_COPY, PORT_MODE_GENERIC };
-enum port_fallback { FALLBACK_KERNEL, FALLBACK_DROP };
+enum port_fallback { FALLBACK_KERNEL, FALLBACK_DROP, FALLBACK_AUTO /* until it has been read */ };
 enum hugepages { HUGEPAGES_PREFER, HUGEPAGES_REQUIRE, HUGEPAGES_OFF };
 
 /* The words of these enums in a file, in their order, NULL-terminated (config_schema.c). */

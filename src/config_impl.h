@@ -39,6 +39,8 @@ void config_rules_engine(struct config *config, struct conf_errors *errors);
 void config_rules_routes(struct config *config, struct conf_errors *errors);
 void config_rules_chains(struct config_file *file, struct conf_errors *errors);
 void config_rules_functions(struct config_file *file, struct conf_errors *errors);
+/* Ports whose fallback is "auto" get theirs; the file has no mistakes. */
+void config_fallback_settle(struct config *config);
 
 /* The names of all interfaces, sorted. */
 struct config_iface {

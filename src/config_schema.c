@@ -12,7 +12,7 @@
 
 const char *const config_poll_names[] = { "busy", "adaptive", "interrupt", NULL };
 const char *const config_port_mode_names[] = { "auto", "zerocopy", "copy", "generic", NULL };
-const char *const config_fallback_names[] = { "kernel", "drop", NULL };
+const char *const config_fallback_names[] = { "kernel", "drop", "auto", NULL };
 const char *const config_hugepages_names[] = { "prefer", "require", "off", NULL };
 const char *const config_route_type_names[] = { "unicast", "blackhole", "unreachable", "prohibit",
 						NULL };
@@ -80,8 +80,9 @@ static const struct conf_key port_keys[] = {
 		.doc = "receive queues to serve; 0: all that the device has. Packets that the "
 		       "device puts into others take the fallback") },
 	{ ENTRY(CONF_ENUM, port_config, fallback, .choices = config_fallback_names,
-		.dflt = "kernel",
-		.doc = "who gets the traffic while visord is not there: the kernel, or nobody (drop)") },
+		.dflt = "auto",
+		.doc = "who gets the traffic while visord is not there: the kernel, or nobody (drop); "
+		       "auto: nobody where a firewall is in a chain of the port, else the kernel") },
 	{ ENTRY(CONF_BOOL, port_config, spread, .dflt = "false",
 		.doc = "spread the packets over all workers by flow, for a device with few queues") },
 	{ ENTRY(CONF_INT, port_config, rx_ring, .min = 64, .max = 32768, .dflt = "2048",

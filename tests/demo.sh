@@ -128,8 +128,8 @@ try() {
 # blocked "what" RULE HOST COMMAND…: it must fail, and the rule that did it must have counted it
 rule_hits() {
 	ctl --json show firewall 2>/dev/null | python3 -c 'import json, sys
-d = json.load(sys.stdin); f = d[0] if isinstance(d, list) else d.get("firewalls", [d])[0]
-print(sum(r["packets"] for r in f["rules"] if r["name"] == sys.argv[1]))' "$1" 2>/dev/null || echo 0
+d = json.load(sys.stdin)
+print(sum(r["packets"] for r in d["firewall"][0]["rules"] if r["name"] == sys.argv[1]))' "$1" 2>/dev/null || echo 0
 }
 blocked() {
 	local what=$1 rule=$2 host=$3 status=blocked before after

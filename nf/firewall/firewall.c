@@ -288,6 +288,7 @@ const struct nf_ops firewall_ops = {
 	.doc = "lets in what rules allow, stateful or packet by packet",
 	.schema = &firewall_schema,
 	.drop_reasons = firewall_reason_names,
+	.guards = true,
 	.check = firewall_check,
 	.init = firewall_init,
 	.fini = firewall_fini,
