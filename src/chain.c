@@ -29,11 +29,12 @@ static void run_flows(struct datapath *dp, const struct chain *chain, struct bur
 			packet_drop(burst->packet[i], DROP_FLOWS_OFF);
 }
 
-void chain_run(struct datapath *dp, const struct chain *chain, struct burst *burst)
+static void run_from(unsigned first, struct datapath *dp, const struct chain *chain,
+		     struct burst *burst)
 {
 	bool flows = false;
 
-	for (unsigned i = 0; i < chain->n && burst->count; i++) {
+	for (unsigned i = first; i < chain->n && burst->count; i++) {
 		struct nf *nf = chain->functions[i];
 
 		if (!nf->stateful)
@@ -46,4 +47,18 @@ void chain_run(struct datapath *dp, const struct chain *chain, struct burst *bur
 		if (i + 1 < chain->n)
 			compact(burst);
 	}
+}
+
+void chain_run(struct datapath *dp, const struct chain *chain, struct burst *burst)
+{
+	run_from(0, dp, chain, burst);
+}
+
+void chain_resume(struct datapath *dp, const struct chain *chain, struct burst *burst)
+{
+	unsigned first = 0;
+
+	while (first < chain->n && !chain->functions[first]->stateful)
+		first++;
+	run_from(first < chain->n ? first : 0, dp, chain, burst);
 }

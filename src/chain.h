@@ -11,4 +11,8 @@ struct chain;
  * up. worker. */
 void chain_run(struct datapath *dp, const struct chain *chain, struct burst *burst);
 
+/* The same from the flow stage on: fragments that it held, which the stateless functions before it
+ * have seen already. All of it where the chain has become stateless meanwhile. worker. */
+void chain_resume(struct datapath *dp, const struct chain *chain, struct burst *burst);
+
 #endif

@@ -193,8 +193,10 @@ static const struct chain *chain_of(const struct datapath *dp, const struct pack
 	return iface ? iface->chain : NULL;
 }
 
-/* Take packets through the chains of their interfaces: nearly always one chain for all. */
-static void run_chains(struct datapath *dp, struct packet *const *packets, unsigned n)
+/* Take packets through the chains of their interfaces: nearly always one chain for all. `run` is
+ * chain_run() or chain_resume(). */
+static void run_chains(struct datapath *dp, struct packet *const *packets, unsigned n,
+		       void (*run)(struct datapath *, const struct chain *, struct burst *))
 {
 	struct packet *rest[BURST_MAX];
 	struct burst burst;
@@ -213,7 +215,7 @@ static void run_chains(struct datapath *dp, struct packet *const *packets, unsig
 		}
 		n = left;
 		if (chain)
-			chain_run(dp, chain, &burst);
+			run(dp, chain, &burst);
 		else
 			for (unsigned i = 0; i < burst.count; i++)
 				packet_drop(burst.packet[i], DROP_NO_CHAIN);
@@ -227,7 +229,7 @@ static void go_on_with_fragments(struct datapath *dp)
 	unsigned n;
 
 	while ((n = reassembly_release(dp, packets))) {
-		run_chains(dp, packets, n);
+		run_chains(dp, packets, n, chain_resume);
 		datapath_finish(dp, packets, n);
 	}
 }
@@ -236,9 +238,9 @@ static void process(struct worker *worker, struct packet *const *packets, unsign
 {
 	struct datapath *dp = &worker->dp;
 
-	run_chains(dp, packets, n);
+	run_chains(dp, packets, n, chain_run);
 	datapath_finish(dp, packets, n);
-	if (unlikely(dp->reassembly && reassembly_pending(dp)))
+	if (unlikely(reassembly_pending(dp)))
 		go_on_with_fragments(dp);
 	egress_flush(dp);
 }

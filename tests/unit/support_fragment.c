@@ -31,6 +31,8 @@ static void payload(const struct cut *cut, uint8_t protocol, uint8_t *to)
 		bytes_put16(whole + header, cut->sport ? cut->sport : 1000);
 		bytes_put16(whole + header + 2, cut->dport ? cut->dport : 2000);
 	}
+	if (protocol == IPPROTO_UDP)
+		bytes_put16(whole + header + 6, 0x1234); /* a wrong one, but one */
 	if (protocol == IPPROTO_TCP)
 		whole[header + 12] = (uint8_t)((cut->tcp_header ? cut->tcp_header : 20) / 4 << 4);
 	for (unsigned at = cut->start; at < cut->end; at++)

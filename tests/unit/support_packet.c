@@ -16,6 +16,7 @@
 #include "src/lpm6.h"
 #include "src/neighbour_wait.h"
 #include "src/parse.h"
+#include "src/reassembly.h"
 
 #define HEADROOM 256
 
@@ -482,6 +483,14 @@ void support_run_chain(struct support *s, const struct chain *chain, struct pack
 	parse_all(s, packets, n, &burst);
 	chain_run(&s->dp, chain, &burst);
 	datapath_finish(&s->dp, packets, n);
+	while (reassembly_pending(&s->dp)) {
+		struct packet *released[BURST_MAX];
+
+		burst.count = n = reassembly_release(&s->dp, released);
+		memcpy(burst.packet, released, sizeof(released));
+		chain_resume(&s->dp, chain, &burst);
+		datapath_finish(&s->dp, released, n);
+	}
 	egress_flush(&s->dp);
 }
 
