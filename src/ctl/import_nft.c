@@ -168,7 +168,6 @@ static void choose_chains(struct import *import)
 		else if (has_rules(chain))
 			import->instances[import->n_instances++] = (struct instance){
 				.chain = chain,
-				.names = json_object(),
 				.set_names = json_object(),
 			};
 	}
@@ -176,21 +175,53 @@ static void choose_chains(struct import *import)
 		qsort(import->instances, import->n_instances, sizeof(*import->instances), order);
 }
 
-/* The chain does not see packets of the other family. */
+static bool of_one_family(const struct instance *inst)
+{
+	return strcmp(inst->chain->family, "inet") != 0;
+}
+
+/* The chain does not see packets of the other family, whatever their state. */
 static void let_other_family(struct import *import, struct instance *inst)
 {
 	const bool six = !strcmp(inst->chain->family, "ip6");
-	struct item *item;
+	const enum field family = FIELD_FAMILY;
+	struct item item = { .action = ACTION_ACCEPT };
 
-	if (!strcmp(inst->chain->family, "inet") || strcmp(inst->chain->policy, "drop"))
+	if (!of_one_family(inst) || inst->merged ||
+	    (strcmp(inst->chain->policy, "drop") && !inst->asks_state))
 		return;
-	item = import_item(import, &inst->items, &inst->n, &inst->room);
-	*item = (struct item){
-		.name = import_name(import, inst->names, six ? "all-ipv4" : "all-ipv6"),
-		.action = ACTION_ACCEPT,
-	};
-	term_any(import, &item->term);
-	item->term.field[FIELD_FAMILY] = ranges_one(&import->arena, !six, !six);
+	item.name = import_name(import, inst->names, six ? "all-ipv4" : "all-ipv6");
+	for (unsigned state = 0; import_states[state]; state++)
+		if (strcmp(import_states[state], "established"))
+			item.states |= 1u << state;
+	term_any(import, &item.term);
+	item.term.field[family] = ranges_one(&import->arena, !six, !six);
+	import_item(import, &inst->items, &inst->n, &inst->room);
+	memmove(&inst->items[1], inst->items, (inst->n - 1) * sizeof(*inst->items));
+	inst->items[0] = item;
+}
+
+/* One sees IPv4 and the other one IPv6, at the same place. */
+static bool are_twins(const struct instance *a, const struct instance *b)
+{
+	return of_one_family(a) && of_one_family(b) && strcmp(a->chain->family, b->chain->family) &&
+	       stage(a->chain) == stage(b->chain) && a->chain->priority == b->chain->priority;
+}
+
+/* What iptables and ip6tables have made is one firewall, if both have the same policy and both ask
+ * for states or neither does. */
+static bool merge(struct import *import, struct instance *a, struct instance *b)
+{
+	if (!are_twins(a, b) || a->merged || a->asks_state != b->asks_state ||
+	    strcmp(a->chain->policy, b->chain->policy))
+		return false;
+	import_comment(import, a, import_chain_text(import, b->chain));
+	for (size_t i = 0; i < b->n; i++)
+		*import_item(import, &a->items, &a->n, &a->room) = b->items[i];
+	a->strict = ranges_or(&import->arena, a->strict, b->strict);
+	a->loose = ranges_or(&import->arena, a->loose, b->loose);
+	a->merged = true;
+	return true;
 }
 
 static void count_limits(struct import *import)
@@ -231,36 +262,52 @@ static void check_zones(struct import *import, struct instance *inst)
 			    "of; antispoof = \"strict\" or \"loose\" of a zone does it");
 }
 
+static void forget_instance(struct instance *inst)
+{
+	free(inst->items);
+	json_decref(inst->names);
+	json_decref(inst->set_names);
+}
+
+/* It lets everything through; what was said about it is said at the top. */
+static void drop_instance(struct import *import, struct instance *inst)
+{
+	for (size_t i = 0; i < inst->n; i++)
+		if (inst->items[i].comment)
+			import_comment(import, NULL, inst->items[i].comment);
+	forget_instance(inst);
+}
+
 static void carry(struct import *import)
 {
+	struct instance *all = import->instances;
 	json_t *names = json_object();
 	size_t kept = 0;
 
 	count_limits(import);
 	choose_chains(import);
 	for (size_t i = 0; i < import->n_instances; i++) {
-		struct instance *inst = &import->instances[i];
-
-		inst->name = import_name(import, names,
-					 arena_print(&import->arena, "%s-%s", inst->chain->table,
-						     inst->chain->name));
-		let_other_family(import, inst);
-		import_walk(import, inst);
-		if (inst->decides) {
-			import->instances[kept++] = *inst;
-			continue;
-		}
-		/* it lets everything through: what was said about it is said above */
-		for (size_t c = 0; c < inst->n; c++)
-			if (inst->items[c].comment)
-				import_comment(import, NULL, inst->items[c].comment);
-		free(inst->items);
-		json_decref(inst->names);
-		json_decref(inst->set_names);
+		all[i].names = i && are_twins(&all[i - 1], &all[i]) ?
+				       json_incref(all[i - 1].names) :
+				       json_object();
+		import_walk(import, &all[i]);
+	}
+	for (size_t i = 0; i < import->n_instances; i++) {
+		if (!all[i].decides)
+			drop_instance(import, &all[i]);
+		else if (kept && merge(import, &all[kept - 1], &all[i]))
+			forget_instance(&all[i]);
+		else
+			all[kept++] = all[i];
 	}
 	import->n_instances = kept;
-	for (size_t i = 0; i < kept; i++)
-		check_zones(import, &import->instances[i]);
+	for (size_t i = 0; i < kept; i++) {
+		all[i].name = import_name(import, names,
+					  arena_print(&import->arena, "%s-%s", all[i].chain->table,
+						      all[i].chain->name));
+		let_other_family(import, &all[i]);
+		check_zones(import, &all[i]);
+	}
 	json_decref(names);
 }
 

@@ -164,6 +164,7 @@ struct instance {
 	json_t *set_names;	     /* those in use: place in import.sets → name in ours */
 	struct ranges strict, loose; /* interfaces whose reverse path is checked */
 	size_t n_rules;
+	bool merged;	      /* IPv4's and IPv6's chains in one */
 	bool decides;	      /* it does what would not happen without it */
 	bool asks_state;      /* some rule asks for the state of the connection, or counts them */
 	bool lets_replies_in; /* a rule has accepted what is established */
@@ -287,6 +288,9 @@ void import_walk(struct import *import, struct instance *inst);
 
 /* Folded at words. */
 void import_print_comment(FILE *out, unsigned indent, const char *text);
+
+/* Which chain it is, for a comment. */
+const char *import_chain_text(struct import *import, const struct import_chain *chain);
 
 /* import_nft_ports.c */
 /* What ours call the interfaces; their ports are added to them. */

@@ -69,6 +69,14 @@ const char *import_set_name(struct import *import, struct instance *inst,
 	return name;
 }
 
+const char *import_chain_text(struct import *import, const struct import_chain *chain)
+{
+	return arena_print(&import->arena, "table %s %s, chain %s, hook %s, priority %lld",
+			   chain->family, import_clean(import, chain->table),
+			   import_clean(import, chain->name), chain->hook,
+			   (long long)chain->priority);
+}
+
 void import_print_comment(FILE *out, unsigned indent, const char *text)
 {
 	const unsigned columns = 100;

@@ -132,12 +132,7 @@ static void print_instance(struct import *import, struct instance *inst, FILE *o
 	fclose(memory);
 	fprintf(out, "{ name = \"%s\"; default = \"%s\";%s\n", inst->name, inst->chain->policy,
 		inst->asks_state ? "" : " stateful = false;");
-	import_print_comment(
-		out, 2,
-		arena_print(&import->arena, "table %s %s, chain %s, hook %s, priority %lld",
-			    inst->chain->family, import_clean(import, inst->chain->table),
-			    import_clean(import, inst->chain->name), inst->chain->hook,
-			    (long long)inst->chain->priority));
+	import_print_comment(out, 2, import_chain_text(import, inst->chain));
 	print_zones(import, inst, out);
 	print_sets(import, inst, out);
 	fputs(rules, out);

@@ -215,12 +215,11 @@ def make_rule(states, targets):
     return expr
 
 
-def make_ruleset():
-    out = [{"metainfo": {"json_schema_version": 1}}, {"table": {"family": "inet", "name": "t"}}]
-    states = R.random() < 0.7
+def make_table(family, states):
+    out = [{"table": {"family": family, "name": "t"}}]
 
     def element_set(name, kind, elements):
-        out.append({"set": {"family": "inet", "table": "t", "name": name, "type": kind,
+        out.append({"set": {"family": family, "table": "t", "name": name, "type": kind,
                             "flags": ["interval"], "elem": elements}})
 
     element_set("four", "ipv4_addr", [prefix_json("10.1.0.0/16"), prefix_json("192.0.2.0/28")])
@@ -231,7 +230,7 @@ def make_ruleset():
     element_set("links", "ifname", ["a", "c.7"])
     names = ["pre", "fwd"] + ["c%d" % i for i in range(R.randint(1, 4))]
     for i, name in enumerate(names):
-        chain = {"family": "inet", "table": "t", "name": name}
+        chain = {"family": family, "table": "t", "name": name}
         if i < 2:
             chain.update(type="filter", prio=0, hook=["prerouting", "forward"][i],
                          policy=R.choice(["accept", "drop"]))
@@ -248,8 +247,16 @@ def make_ruleset():
             rules += [make_rule(states and i != 0, targets) for _ in range(R.randint(1, 5))]
         for expr in rules:
             handle += 1
-            out.append({"rule": {"family": "inet", "table": "t", "chain": name, "handle": handle,
+            out.append({"rule": {"family": family, "table": "t", "chain": name, "handle": handle,
                                  "expr": expr}})
+    return out
+
+
+def make_ruleset():
+    states = R.random() < 0.7
+    out = [{"metainfo": {"json_schema_version": 1}}]
+    for family in R.choice([["inet"], ["inet"], ["ip"], ["ip6"], ["ip", "ip6"]]):
+        out += make_table(family, states and (family != "ip6" or R.random() < 0.9))
     return {"nftables": out}
 
 
@@ -413,9 +420,12 @@ def nft_chain(sets, chains, packet, name):
 
 
 def nft_verdict(ruleset, packet):
-    sets, chains = {}, {}
+    tables = {}
     for wrapper in ruleset["nftables"]:
         (kind, o), = wrapper.items()
+        if kind == "metainfo":
+            continue
+        sets, chains = tables.setdefault(o["family"], ({}, {}))
         if kind == "set":
             sets[o["name"]] = o["elem"]
         elif kind == "chain":
@@ -423,9 +433,12 @@ def nft_verdict(ruleset, packet):
         elif kind == "rule":
             chains[o["chain"]]["rules"].append(o["expr"])
     for base in ("pre", "fwd"):
-        verdict = nft_chain(sets, chains, packet, base) or chains[base]["policy"]
-        if verdict == "drop":
-            return "drop"
+        for family, (sets, chains) in tables.items():
+            if family == {4: "ip6", 6: "ip"}[packet["family"]]:
+                continue
+            verdict = nft_chain(sets, chains, packet, base) or chains[base]["policy"]
+            if verdict == "drop":
+                return "drop"
     return "accept"
 
 
