@@ -199,27 +199,31 @@ bool queue_transmit(struct queue *queue, const struct packet *p)
 
 /*
  * In copy mode the kernel sends a small batch per call and answers EAGAIN with work left over, so
- * the ring is kicked until its consumer has caught up, here or in a later round of the loop.
+ * the ring is kicked until its consumer has caught up, here or in a later round of the loop. Where
+ * it takes nothing (the send buffer is full of packets that nobody reads, the cable is out and the
+ * driver keeps them), the queue is stalled: kicking it in every round would only burn the core.
  */
 void queue_flush(struct queue *queue)
 {
+	uint32_t before, after;
+
 	if (!queue->tx_unkicked)
 		return;
 	__atomic_store_n(queue->tx.producer, queue->tx.head, __ATOMIC_RELEASE);
-	if (queue->zerocopy && !ring_needs_wakeup(&queue->tx)) {
-		queue->tx_unkicked = false;
+	queue->tx_unkicked = queue->tx_stalled = false;
+	if (queue->zerocopy && !ring_needs_wakeup(&queue->tx))
 		return;
-	}
 	count(&queue->counters.kicks, 1);
+	before = __atomic_load_n(queue->tx.consumer, __ATOMIC_RELAXED);
 	if (sendto(queue->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && errno != EAGAIN &&
 	    errno != EBUSY && errno != ENOBUFS) {
 		/* ENETDOWN, ENXIO: the next packet tries again, the loop need not */
 		count(&queue->counters.kick_errors, 1);
-		queue->tx_unkicked = false;
 		return;
 	}
-	queue->tx_unkicked = __atomic_load_n(queue->tx.consumer, __ATOMIC_ACQUIRE) !=
-			     queue->tx.head;
+	after = __atomic_load_n(queue->tx.consumer, __ATOMIC_ACQUIRE);
+	queue->tx_unkicked = after != queue->tx.head;
+	queue->tx_stalled = queue->tx_unkicked && after == before;
 }
 
 void queue_complete(struct queue *queue, struct frame_cache *cache)

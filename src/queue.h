@@ -75,6 +75,7 @@ struct queue {
 	uint32_t rx_pending; /* frames in the fill ring, the driver, the RX ring */
 	uint32_t tx_pending; /* descriptors that the kernel has not completed */
 	bool tx_unkicked;    /* produced, or the kernel left work over: kick again */
+	bool tx_stalled;     /* the last kick moved nothing: kick again, but not at once */
 	bool spread;	     /* distribute over all workers by flow hash */
 	struct queue_counters counters;
 	/* the control thread's */

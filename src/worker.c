@@ -23,6 +23,7 @@
 #define QUESTION_RING 512
 #define EVENT_RING 1024
 #define SLEEP_MAX_NS 1000000000ull
+#define STALL_NS 1000000ull /* between two kicks of a queue that takes nothing */
 #define POLL_FDS_MAX 257
 
 /* --- the thread --- */
@@ -82,9 +83,12 @@ static bool worker_has_work(struct worker *worker, const struct worker_set *set)
 	if (__atomic_load_n(&worker->set, __ATOMIC_ACQUIRE) != set ||
 	    __atomic_load_n(&worker->all->stop, __ATOMIC_ACQUIRE))
 		return true;
-	for (unsigned i = 0; i < set->n_queues; i++)
-		if (queue_has_rx(set->queues[i]) || set->queues[i]->tx_unkicked)
+	for (unsigned i = 0; i < set->n_queues; i++) {
+		struct queue *queue = set->queues[i];
+
+		if (queue_has_rx(queue) || (queue->tx_unkicked && !queue->tx_stalled))
 			return true;
+	}
 	for (unsigned i = 0; i < worker->all->n; i++) {
 		struct spsc *ring = worker->all->worker[i]->to[worker->dp.index];
 
@@ -94,10 +98,19 @@ static bool worker_has_work(struct worker *worker, const struct worker_set *set)
 	return false;
 }
 
+/* Until when it may sleep. */
+static uint64_t worker_sleep_max(const struct worker_set *set)
+{
+	for (unsigned i = 0; i < set->n_queues; i++)
+		if (set->queues[i]->tx_stalled)
+			return STALL_NS;
+	return SLEEP_MAX_NS;
+}
+
 static void worker_sleep(struct worker *worker, const struct worker_set *set)
 {
 	struct pollfd fds[POLL_FDS_MAX];
-	uint64_t due, now, wait, drained;
+	uint64_t due, now, wait, drained, most = worker_sleep_max(set);
 	nfds_t n = 0;
 	int ready = 0;
 
@@ -114,7 +127,7 @@ static void worker_sleep(struct worker *worker, const struct worker_set *set)
 		due = reassembly_next_ns(&worker->dp);
 	now = clock_now_ns();
 	wait = due > now ? due - now : 0;
-	wait = wait < SLEEP_MAX_NS ? wait : SLEEP_MAX_NS;
+	wait = wait < most ? wait : most;
 	if (!worker_has_work(worker, set)) {
 		struct timespec timeout = { .tv_sec = (time_t)(wait / 1000000000),
 					    .tv_nsec = (long)(wait % 1000000000) };

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -204,6 +206,33 @@ static void a_driver_that_has_taken_all_is_not_kicked(void **state)
 	assert_int_equal(f->queue->counters.kicks, kicks);
 }
 
+/* Nobody takes what is sent: kicked again, but no reason to stay awake. */
+static void a_kick_that_moves_nothing_is_a_stall(void **state)
+{
+	struct fixture *f = *state;
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+	f->queue->fd = pair[0];
+	*f->queue->tx.flags = XDP_RING_NEED_WAKEUP;
+	assert_true(send_one(f));
+	assert_true(send_one(f));
+	queue_flush(f->queue);
+	assert_true(f->queue->tx_unkicked);
+	assert_true(f->queue->tx_stalled);
+	queue_flush(f->queue);
+	assert_int_equal(f->queue->counters.kicks, 2);
+	assert_true(f->queue->tx_stalled);
+	driver_send(f);
+	queue_flush(f->queue);
+	assert_false(f->queue->tx_unkicked);
+	assert_false(f->queue->tx_stalled);
+	queue_flush(f->queue);
+	assert_int_equal(f->queue->counters.kicks, 3);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void the_configuration_counts_what_a_queue_can_have(void **state)
 {
 	const struct port_config port = { .rx_ring = RX_RING, .tx_ring = TX_RING };
@@ -219,6 +248,7 @@ int main(void)
 		TEST(what_was_received_is_filled_again),
 		TEST(no_more_is_sent_than_completes),
 		TEST(a_driver_that_has_taken_all_is_not_kicked),
+		TEST(a_kick_that_moves_nothing_is_a_stall),
 		cmocka_unit_test(the_configuration_counts_what_a_queue_can_have),
 	};
 
