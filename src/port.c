@@ -16,6 +16,7 @@
 #include "log.h"
 
 #define BACKOFF_MAX_NS (30 * SECOND_NS)
+#define LINGER_MAX_NS (10 * SECOND_NS)
 #define READ(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
 #define L2_OVERHEAD 22 /* Ethernet header and two tags */
 
@@ -113,25 +114,50 @@ static void close_queues(struct port *port)
 	port->frames = 0;
 }
 
-static void release_frames(struct port_env *env)
+/* Frames of the closed queues, back to the pool. */
+static void release_frames(struct port_env *env,
+			   bool (*released)(struct port_env *env, const struct queue *queue))
 {
-	while (env->lingering) {
-		struct queue *queue = env->lingering;
+	struct queue **link = &env->lingering;
 
-		env->lingering = queue->group_next;
+	while (*link) {
+		struct queue *queue = *link;
+
+		if (released && !released(env, queue)) {
+			link = &queue->group_next;
+			continue;
+		}
+		*link = queue->group_next;
 		queue_free(queue, env->frames);
 	}
 }
 
+/* A socket of ours that is bound to the queue is as good a proof as a probe's. */
+static bool bound_again(const struct port_env *env, const struct queue *queue)
+{
+	for (unsigned i = 0; i < sizeof(env->group.bound) / sizeof(env->group.bound[0]); i++)
+		for (const struct queue *q = env->group.bound[i]; q; q = q->group_next)
+			if (q->ifindex == queue->ifindex && q->index == queue->index)
+				return true;
+	return false;
+}
+
+static bool is_released(struct port_env *env, const struct queue *queue)
+{
+	return bound_again(env, queue) || queue_released(queue);
+}
+
+/* Another process may have bound the queue, and then no probe tells: there is an end to waiting. */
 void port_env_tick(struct port_env *env, uint64_t now)
 {
 	if (env->lingering && now >= env->linger_until_ns)
-		release_frames(env);
+		release_frames(env,
+			       now < env->linger_until_ns + LINGER_MAX_NS ? is_released : NULL);
 }
 
 void port_env_finish(struct port_env *env)
 {
-	release_frames(env);
+	release_frames(env, NULL);
 }
 
 static void set_state(struct port *port, enum port_state state)

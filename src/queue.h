@@ -80,6 +80,7 @@ struct queue {
 	struct queue_counters counters;
 	/* the control thread's */
 	uint16_t worker; /* who owns it */
+	int ifindex;
 	bool zerocopy, sg, generic;
 	char why[160]; /* why the mode is no better than it is, "" where it is the best */
 	struct queue *group_next;
@@ -109,8 +110,13 @@ int queue_open(struct queue **queue, struct umem *umem, struct queue_group *grou
  * stay until queue_free(): the kernel lets go of them asynchronously. control. */
 void queue_close(struct queue *queue, struct queue_group *group);
 
+/* Has it let go? The driver of a zero-copy queue may write to the frames until a work item of the
+ * kernel's, which waits for the RTNL, has taken its pool away; who binds the queue before that gets
+ * EBUSY, and trying to is the only way to know. control. */
+bool queue_released(const struct queue *queue);
+
 /* Give the frames that the kernel had back through `cache` and free the queue; at least
- * QUEUE_LINGER_MS after queue_close(). Returns their number. control. */
+ * QUEUE_LINGER_MS after queue_close(), and when it is released. Returns their number. control. */
 #define QUEUE_LINGER_MS 200
 unsigned queue_free(struct queue *queue, struct frame_cache *cache);
 

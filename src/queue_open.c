@@ -226,6 +226,7 @@ int queue_open(struct queue **result, struct umem *umem, struct queue_group *gro
 	queue->umem = umem;
 	queue->port = options->port;
 	queue->index = options->index;
+	queue->ifindex = options->ifindex;
 	queue->generic = options->generic_program;
 	queue->with_kernel = calloc((umem->frames + 63) / 64, sizeof(uint64_t));
 	if (!queue->with_kernel)
@@ -262,6 +263,50 @@ void queue_close(struct queue *queue, struct queue_group *group)
 	if (queue->fd >= 0)
 		close(queue->fd);
 	queue->fd = -1;
+}
+
+/* Rings of the smallest size and a UMEM of one page: enough to be allowed to bind. */
+static int bind_probe(int fd, const struct queue *queue, void *page, uint32_t page_size)
+{
+	struct sockaddr_xdp address = {
+		.sxdp_family = AF_XDP,
+		.sxdp_flags = XDP_COPY, /* the driver is not asked */
+		.sxdp_ifindex = (uint32_t)queue->ifindex,
+		.sxdp_queue_id = queue->index,
+	};
+	struct xdp_umem_reg reg = {
+		.addr = (uintptr_t)page,
+		.len = page_size,
+		.chunk_size = page_size,
+	};
+	uint32_t ring = 1;
+	int err;
+
+	if ((err = set_option(fd, XDP_UMEM_REG, &reg, sizeof(reg))) ||
+	    (err = set_option(fd, XDP_UMEM_FILL_RING, &ring, sizeof(ring))) ||
+	    (err = set_option(fd, XDP_UMEM_COMPLETION_RING, &ring, sizeof(ring))) ||
+	    (err = set_option(fd, XDP_RX_RING, &ring, sizeof(ring))))
+		return err;
+	return bind(fd, (struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
+}
+
+bool queue_released(const struct queue *queue)
+{
+	uint32_t page_size = (uint32_t)sysconf(_SC_PAGESIZE);
+	int fd, err = 0;
+	void *page;
+
+	if (!queue->zerocopy)
+		return true;
+	fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	page = mmap(NULL, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (fd >= 0 && page != MAP_FAILED)
+		err = bind_probe(fd, queue, page, page_size);
+	if (fd >= 0)
+		close(fd);
+	if (page != MAP_FAILED)
+		munmap(page, page_size);
+	return err != -EBUSY;
 }
 
 unsigned queue_free(struct queue *queue, struct frame_cache *cache)

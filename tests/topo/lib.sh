@@ -107,6 +107,7 @@ topo_end() {
 			for name in drops ports neighbours; do
 				ctl show $name >&2
 			done
+			appliance_failed >&2
 		fi
 		[ ! -s "$tmp/visord.log" ] || {
 			printf -- '---- the log of visord (last 60 lines)\n' >&2
@@ -317,6 +318,7 @@ appliance_start() {
 # What another kind of appliance looks at besides.
 appliance_started() { :; }
 appliance_stopping() { :; }
+appliance_failed() { :; }
 
 appliance_reload() {
 	is_visord || return 0

@@ -91,3 +91,4 @@ lossless "driver bound"
 kill $traffic_pid
 wait $traffic_pid 2>/dev/null || true
 appliance_stop
+expect "when the kernel has let go of a queue can be told" on appliance "$TOOLS/queue_release" wan

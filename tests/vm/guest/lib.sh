@@ -89,7 +89,7 @@ guest_boot() {
 
 guest_make() {
 	local tool paths=("$BUILD/visord=$GUEST_BUILD/visord" "$BUILD/visorctl=$GUEST_BUILD/visorctl"
-		"/usr/sbin/guest=$TOOLS/guest")
+		"/usr/sbin/guest=$TOOLS/guest" "$TOOLS/queue_release=$TOOLS/queue_release")
 	for tool in ip ethtool; do
 		paths+=("/usr/sbin/$tool=$(command -v $tool)")
 	done
@@ -155,6 +155,19 @@ queues_are() {
 # With MIXED_MODES set, the script itself says which ports are in zero-copy.
 appliance_started() { [ -n "${MIXED_MODES:-}" ] || queues_are zerocopy; }
 appliance_stopping() { appliance_started; }
+appliance_failed() {
+	local host
+	ctl --json show ports
+	ip_on appliance -s link
+	ip_on appliance neigh
+	for host in client server; do
+		printf -- '---- %s\n' $host
+		ip_on $host -s link show dev eth0
+		ip_on $host neigh
+	done
+	printf -- '---- the console\n'
+	cat "$tmp/guest.log"
+}
 
 # ---- the machine's hardware ------------------------------------------------------------------
 
