@@ -53,6 +53,9 @@ struct nf_ops {
 	/* Rules that span keys, and names of interfaces (conf_interface_known()); problems go to
 	 * conf_error(). control. */
 	void (*check)(const void *conf, const struct config *config, struct conf_errors *errors);
+	/* check() is called although something in the conf could not be read, and leaves those of its
+	 * parts alone (conf_errors_marked()): one mistake in a long list must not hide the others. */
+	bool checks_parts;
 	/* Build nf->state from nf->conf. 0 or -errno. control. */
 	int (*init)(struct nf *nf);
 	void (*fini)(struct nf *nf);

@@ -95,6 +95,8 @@ void conf_error(struct conf_errors *errors, const struct conf_where *where, cons
  * where the object does when the member holds its default. During a check only. */
 void conf_error_at(struct conf_errors *errors, const struct conf_where *object, const void *member,
 		   const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Was anything wrong in this struct, or below it, when it was read? */
+bool conf_errors_marked(const struct conf_errors *errors, const void *filled);
 unsigned conf_errors_count(const struct conf_errors *errors);
 /* With those that the list, which is bounded, had no room for; its last line says how many. */
 unsigned conf_errors_total(const struct conf_errors *errors);

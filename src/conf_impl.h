@@ -33,7 +33,6 @@ void conf_errors_forget_places(struct conf_errors *errors);
 const struct conf_where *conf_errors_place_of(const struct conf_errors *errors, const void *member);
 /* Structs in which something was wrong, or below: rules that span keys leave them alone. */
 void conf_errors_mark(struct conf_errors *errors, const void *filled);
-bool conf_errors_marked(const struct conf_errors *errors, const void *filled);
 /* Files are reported in the order in which they were announced. */
 void conf_errors_file(struct conf_errors *errors, const char *file);
 

@@ -325,10 +325,12 @@ static void instance_check(const struct config_file *file, const struct function
 	const struct conf_where *where = function->conf;
 	const char *name = function->ops->name;
 
-	if (conf_errors_marked(errors, function->conf))
+	if (conf_errors_marked(errors, function->conf) && !function->ops->checks_parts)
 		return;
 	if (function->ops->check)
 		function->ops->check(function->conf, &file->config, errors);
+	if (conf_errors_marked(errors, function->conf))
+		return;
 	if (chains_readable(file, errors) && !is_used(file, name, function->name))
 		conf_error(
 			errors, where,

@@ -154,7 +154,8 @@ static void firewall_check(const void *conf, const struct config *config,
 	struct firewall fw = { 0 };
 
 	for (unsigned i = 0; i < keys->sets.n; i++)
-		firewall_set_check(firewall_set_at(keys, i), errors);
+		if (!conf_errors_marked(errors, firewall_set_at(keys, i)))
+			firewall_set_check(firewall_set_at(keys, i), errors);
 	if (firewall_compile(&fw, keys, config, errors) == -ENOMEM)
 		conf_error(errors, &keys->where, "firewall: out of memory");
 	firewall_compile_free(&fw);
@@ -290,6 +291,7 @@ const struct nf_ops firewall_ops = {
 	.drop_reasons = firewall_reason_names,
 	.guards = true,
 	.check = firewall_check,
+	.checks_parts = true,
 	.init = firewall_init,
 	.fini = firewall_fini,
 	.adopt = firewall_adopt,

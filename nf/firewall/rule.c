@@ -86,7 +86,9 @@ static const char *next_set(void *arg, unsigned i)
 {
 	const struct firewall_keys *keys = arg;
 
-	return i < keys->sets.n ? firewall_set_at(keys, i)->name : NULL;
+	if (i >= keys->sets.n)
+		return NULL;
+	return firewall_set_at(keys, i)->name ? firewall_set_at(keys, i)->name : "";
 }
 
 static bool find_set(struct draft *d, const char *key, const char *const *word, const char *name,
@@ -96,7 +98,7 @@ static bool find_set(struct draft *d, const char *key, const char *const *word, 
 	const char *meant;
 
 	for (unsigned i = 0; i < keys->sets.n; i++) {
-		if (strcmp(firewall_set_at(keys, i)->name, name))
+		if (!firewall_set_at(keys, i)->name || strcmp(firewall_set_at(keys, i)->name, name))
 			continue;
 		*index = (uint16_t)i;
 		if (firewall_set_is_ports(firewall_set_at(keys, i)) == ports)
@@ -711,6 +713,12 @@ static void rule_compile(struct compiler *c, const struct firewall_rule_keys *ke
 	draft_free(&d);
 }
 
+/* Could it not be read? That has been said. */
+static bool marked(const struct compiler *c, const void *part)
+{
+	return c->errors && conf_errors_marked(c->errors, part);
+}
+
 /* A policy is a rule of little, behind the others; the default one of nothing at all. */
 static void fallbacks_compile(struct compiler *c)
 {
@@ -728,6 +736,8 @@ static void fallbacks_compile(struct compiler *c)
 							 .log_limit = policy->log_limit,
 							 .rate_burst = 1 };
 
+		if (marked(c, policy))
+			continue;
 		rule_compile(c, &rule, keys->rules.n + i, "policy");
 		fw->rules[keys->rules.n + i].fallback = true;
 	}
@@ -883,7 +893,8 @@ static void compile(struct compiler *c, const struct config *config)
 	for (unsigned i = 0; i < keys->zones.n; i++)
 		fw->asks_spoof |= firewall_zone_at(keys, i)->antispoof != FIREWALL_SPOOF_OFF;
 	for (unsigned i = 0; i < keys->rules.n && !c->err; i++)
-		rule_compile(c, firewall_rule_at(keys, i), i, "rule");
+		if (!marked(c, firewall_rule_at(keys, i)))
+			rule_compile(c, firewall_rule_at(keys, i), i, "rule");
 	if (!c->err)
 		fallbacks_compile(c);
 	if (!c->err)

@@ -51,7 +51,8 @@ static struct firewall_interface *find(const struct firewall_zones *zones, const
 static int find_zone(const struct firewall_keys *keys, const char *name)
 {
 	for (unsigned i = 0; i < keys->zones.n; i++)
-		if (!strcmp(firewall_zone_at(keys, i)->name, name))
+		if (firewall_zone_at(keys, i)->name &&
+		    !strcmp(firewall_zone_at(keys, i)->name, name))
 			return (int)i;
 	return -1;
 }
@@ -150,6 +151,11 @@ static int names_build(struct firewall_zones *zones, const struct conf_strings *
 	return 0;
 }
 
+static bool marked(const struct conf_errors *errors, const void *part)
+{
+	return errors && conf_errors_marked(errors, part);
+}
+
 int firewall_zones_build(struct firewall_zones *zones, const struct firewall_keys *keys,
 			 const struct config *config, struct conf_errors *errors)
 {
@@ -159,10 +165,14 @@ int firewall_zones_build(struct firewall_zones *zones, const struct firewall_key
 	*zones = (struct firewall_zones){ .keys = keys, .n_zones = keys->zones.n };
 	zones->n_classes = FIREWALL_CLASS_ZONES + zones->n_zones;
 	for (unsigned i = 0; i < zones->n_zones && !err; i++)
-		err = zone_build(zones, firewall_zone_at(keys, i), (uint16_t)i, config, errors);
+		if (!marked(errors, firewall_zone_at(keys, i)))
+			err = zone_build(zones, firewall_zone_at(keys, i), (uint16_t)i, config,
+					 errors);
 	for (unsigned i = 0; i < keys->rules.n && !err; i++) {
 		const struct firewall_rule_keys *rule = firewall_rule_at(keys, i);
 
+		if (marked(errors, rule))
+			continue;
 		snprintf(what, sizeof(what), "rule%s%s%s", rule->name ? " \"" : "",
 			 rule->name ? rule->name : "", rule->name ? "\"" : "");
 		err = names_build(zones, &rule->in, &rule->where, what, config, errors);
@@ -172,6 +182,8 @@ int firewall_zones_build(struct firewall_zones *zones, const struct firewall_key
 	for (unsigned i = 0; i < keys->policies.n && !err; i++) {
 		const struct firewall_policy_keys *policy = firewall_policy_at(keys, i);
 
+		if (marked(errors, policy))
+			continue;
 		err = names_build(zones, &policy->in, &policy->where, "policy", config, errors);
 		if (!err)
 			err = names_build(zones, &policy->out, &policy->where, "policy", config,

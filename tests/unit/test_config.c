@@ -66,7 +66,10 @@ static const struct nf_ops gate = {
 };
 static const struct nf_ops plain = { .abi = NF_ABI, .name = "plain", .doc = "has no keys" };
 static const struct nf_ops router = { .abi = NF_ABI, .name = "router", .doc = "as the examples" };
-static const struct nf_ops *const functions[] = { &wall, &gate, &plain, NULL };
+static const struct nf_ops guard = {
+	.abi = NF_ABI, .name = "guard", .doc = "guards", .guards = true
+};
+static const struct nf_ops *const functions[] = { &wall, &gate, &plain, &guard, NULL };
 
 #define PORTS                                                 \
 	"ports = ( { name = \"wan\"; device = \"eth0\"; },\n" \
@@ -255,6 +258,35 @@ static void what_is_printed_reads_to_the_same(void **state)
 		"4294967295; }, { to = \"10.0.0.0/8\"; type = \"prohibit\"; } );"
 		"workers = { cpus = [ 3, 1 ]; poll = \"busy\"; }; log = { level = \"debug\"; };"
 		"control = { socket = \"/run/a \\\"b\\\"\"; };"));
+}
+
+static int fallback_of(const struct config *config, unsigned port)
+{
+	return conf_port(config, port)->fallback;
+}
+
+/* Of one port, of its VLAN, or of neither; what is written stays. */
+static void without_visord_nothing_passes_where_a_guard_would_have_looked(void **state)
+{
+	struct config *config;
+
+	config = read_ok(PORTS
+			 "chains = ( { ports = \"wan\"; functions = [ \"guard\", \"plain\" ]; },"
+			 " { functions = \"plain\"; } );");
+	assert_int_equal(fallback_of(config, 0), FALLBACK_DROP);
+	assert_int_equal(fallback_of(config, 1), FALLBACK_KERNEL);
+	conf_free(config);
+	config = read_ok(PORTS "chains = ( { ports = \"v\"; functions = \"guard\"; },"
+			       " { functions = \"plain\"; } );");
+	assert_int_equal(fallback_of(config, 0), FALLBACK_KERNEL);
+	assert_int_equal(fallback_of(config, 1), FALLBACK_DROP);
+	conf_free(config);
+	config = read_ok("ports = ( { name = \"a\"; device = \"eth0\"; fallback = \"kernel\"; },"
+			 " { name = \"b\"; device = \"eth1\"; fallback = \"auto\"; } );"
+			 "chains = { functions = \"guard\"; };");
+	assert_int_equal(fallback_of(config, 0), FALLBACK_KERNEL);
+	assert_int_equal(fallback_of(config, 1), FALLBACK_DROP);
+	conf_free(config);
 }
 
 static void examples_print_and_read_to_the_same(void **state)
@@ -451,6 +483,7 @@ int main(void)
 		cmocka_unit_test(a_function_that_needs_a_section_says_so),
 		cmocka_unit_test(an_instance_in_no_chain_is_a_mistake),
 		cmocka_unit_test(what_is_printed_reads_to_the_same),
+		cmocka_unit_test(without_visord_nothing_passes_where_a_guard_would_have_looked),
 		cmocka_unit_test(examples_print_and_read_to_the_same),
 		cmocka_unit_test(json_holds_functions_and_defaults),
 		cmocka_unit_test(what_changed_is_named),
