@@ -164,7 +164,12 @@ bool conf_interface_known(const struct config *c, const struct conf_errors *erro
 
 /* Frames that one queue of a port can hold at a time, as queue.h has it: fill and receive ring and the
  * driver's, transmit ring and what is not completed; and those that a worker can hold. */
-#define CONF_FRAMES_PER_WORKER 1024
+#define CONF_FRAMES_PER_WORKER 768 /* and the fragments that it holds */
+static inline uint64_t conf_frames_per_worker(const struct config *config)
+{
+	return CONF_FRAMES_PER_WORKER + (uint64_t)config->flows.fragments.held;
+}
+
 static inline uint64_t conf_frames_per_queue(const struct port_config *port)
 {
 	return 3 * (uint64_t)port->rx_ring + (uint64_t)port->tx_ring;

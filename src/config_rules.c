@@ -182,12 +182,14 @@ static void memory_check(const struct config *config, struct conf_errors *errors
 	const struct memory_config *memory = &config->memory;
 	uint64_t workers = config->workers.count ? (uint64_t)config->workers.count :
 						   config->workers.cpus.n;
-	uint64_t need = (workers ? workers : 1) * CONF_FRAMES_PER_WORKER;
+	uint64_t need = (workers ? workers : 1) * conf_frames_per_worker(config);
 
 	if (memory->frame_size != 2048 && memory->frame_size != 4096)
 		conf_error_at(errors, &memory->where, &memory->frame_size,
 			      "memory settings: frame_size = %" PRId64 ": expected 2048 or 4096",
 			      memory->frame_size);
+	if (conf_errors_marked(errors, &config->flows.fragments))
+		return;
 	for (unsigned i = 0; i < config->ports.n; i++) {
 		const struct port_config *port = conf_port(config, i);
 

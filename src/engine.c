@@ -64,7 +64,8 @@ unsigned engine_worker_count(const struct config *config)
 
 static uint32_t frames_needed(const struct config *config, unsigned workers)
 {
-	uint32_t frames = workers * CONF_FRAMES_PER_WORKER, spare = SPARE_FRAMES;
+	uint32_t frames = workers * (uint32_t)conf_frames_per_worker(config);
+	uint32_t spare = SPARE_FRAMES;
 
 	if (config->memory.frames)
 		return (uint32_t)config->memory.frames;
