@@ -226,9 +226,7 @@ static unsigned state_of(unsigned seen)
 
 static unsigned state_order(unsigned state)
 {
-	if (state == FLOW_TCP_LOOSE)
-		return FLOW_TCP_SYN_SENT;
-	return state == FLOW_TCP_PROXY ? FLOW_TCP_SYN_RECEIVED : state;
+	return state == FLOW_TCP_LOOSE ? FLOW_TCP_SYN_SENT : state;
 }
 
 /* States are left forwards only, whoever comes first; what is dead stays dead. */
@@ -386,27 +384,6 @@ enum flow_track_result flow_tcp_open(struct flow_head *head, const struct packet
 	return FLOW_TRACK_OK;
 }
 
-/* acked[1] is what the server has to acknowledge first; ACKED(1) is missing until it does. */
-enum flow_track_result flow_track_open_proxied(struct flow_head *head, const struct packet *p,
-					       int client_shift, int own_shift)
-{
-	const bool scaled = client_shift >= 0 && own_shift >= 0;
-	struct segment s;
-
-	if (p->protocol != IPPROTO_TCP || !(p->flags & PKT_L4_COMPLETE) || !segment_read(&s, p) ||
-	    s.flags & (SEG_SYN | SEG_RST) || !(s.flags & SEG_ACK))
-		return FLOW_TRACK_INVALID;
-	head->protocol = IPPROTO_TCP;
-	head->flags = 0;
-	head->state = FLOW_TCP_PROXY;
-	head->tcp_seen = ANSWERED | ACKED(0) | (s.flags & SEG_FIN ? FIN_SENT(0) : 0);
-	head->tcp_scale = scaled ? (uint8_t)(client_shift | own_shift << 4) : 0;
-	head->tcp = (struct flow_tcp){ .end = { s.end, s.ack },
-				       .acked = { s.ack, s.seq },
-				       .max_window = { s.window, 0 } };
-	return FLOW_TRACK_OK;
-}
-
 /* Of a conversation that is over: not a late copy of what belonged to it. */
 static bool syn_fresh(const struct flow_head *head, enum flow_direction d, const struct segment *s)
 {
@@ -510,8 +487,6 @@ static bool reset_exact(const struct flow_head *head, enum flow_direction d,
 {
 	if (believed(seen, d) && s->seq == LOAD(head->tcp.end[d]))
 		return true;
-	if (d == FLOW_REPLY && flow_state(head) == FLOW_TCP_PROXY)
-		return s->flags & SEG_ACK && s->ack == LOAD(head->tcp.acked[1]);
 	if (seen & ACKED(!d))
 		return s->seq == LOAD(head->tcp.acked[!d]);
 	if (d == FLOW_REPLY)

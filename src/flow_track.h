@@ -52,17 +52,10 @@ enum flow_track_result {
  * ICMP that is not an echo request. `loose`: TCP and SCTP in mid-conversation may. */
 enum flow_track_result flow_track_open(struct flow_head *head, const struct packet *p, bool loose);
 
-/* The same for a connection whose client has answered a SYN cookie of ours: p is that answer. The
- * flow begins in FLOW_TCP_PROXY; the server's SYN-ACK, which acknowledges the client's SYN, makes it
- * established (flow6.seq_offset is known by then), its refusal makes it closed. The shifts are those
- * that the client and we have announced; -1: none. */
-enum flow_track_result flow_track_open_proxied(struct flow_head *head, const struct packet *p,
-					       int client_shift, int own_shift);
-
 /* A packet of direction d of a flow. `offset` is flow6.seq_offset where FLOW_SEQ_OFFSET is set,
  * otherwise 0: a flow is tracked in the sequence numbers that the client knows, so it is taken away
  * from the sequence number of direction 1; that is all, as a client's acknowledgements are in these
- * numbers already. The packet is as it came in. */
+ * numbers already. The packet is as it came in. In FLOW_TCP_PROXY it is the proxy that is asked. */
 enum flow_track_result flow_track(struct flow_head *head, enum flow_direction d,
 				  const struct packet *p, uint32_t offset);
 
