@@ -159,10 +159,11 @@ enum flow_track_result flow_track(struct flow_head *head, enum flow_direction d,
 {
 	if (unlikely(flow_state(head) <= FLOW_DEAD))
 		return FLOW_TRACK_REOPEN;
+	if (likely(p->protocol == IPPROTO_TCP && p->flags & PKT_L4_COMPLETE))
+		return flow_tcp_track(head, d, p, offset);
 	if (unlikely(header_missing(p)))
 		return FLOW_TRACK_INVALID;
 	switch (p->protocol) {
-	case IPPROTO_TCP: return flow_tcp_track(head, d, p, offset);
 	case IPPROTO_UDP:
 	case IPPROTO_UDPLITE: return udp_track(head, d);
 	case IPPROTO_ICMP:
