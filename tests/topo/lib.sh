@@ -36,6 +36,7 @@ visord_pid=
 visord_opens=0       # how often it was started: separates the runs in its log
 ports=()             # devices of the appliance that are ports, in order
 declare -A port_keys # device → further keys of its port, as text
+chain_functions='"router"' # of the default configuration's chain
 config_more=         # further sections of the default configuration
 attached=0
 export NS_PREFIX=$ns_prefix PYTHONPATH=$ROOT/tests/tools PYTHONDONTWRITEBYTECODE=1
@@ -263,7 +264,7 @@ config_default() {
 	cat <<-CONFIG
 		workers = { count = $WORKERS; };
 		ports = ( $groups );
-		chains = ( { ports = [ $names ]; functions = [ "router" ]; } );
+		chains = ( { ports = [ $names ]; functions = [ $chain_functions ]; } );
 		control = { socket = "$socket"; };
 		$config_more
 	CONFIG
@@ -396,6 +397,37 @@ appliance_kill() {
 	visord_pid=
 }
 
+# ---- what was seen on the wire ---------------------------------------------------------------
+
+# capture HOST FILE [FILTER]: what arrives on its eth0, in the background; its pid in $capture_pid.
+capture() {
+	(exec_on "$1" tcpdump -i eth0 -Q in -n -U --immediate-mode -Z root -s 200 -w "$2" "${3:-}" 2>"$2.log") &
+	capture_pid=$!
+	wait_until 10 "the capture on $1 runs" grep -q 'listening on' "$2.log"
+}
+# capture_end PID: what has arrived by now is in its file.
+capture_end() {
+	sleep 0.2
+	kill -INT "$1"
+	wait "$1" || true
+}
+# captured FILE FILTER: how many packets of it match.
+captured() { tcpdump -r "$1" -n "$2" 2>/dev/null | wc -l; }
+# never_captured "what" FILE FILTER
+never_captured() {
+	[ "$(captured "$2" "$3")" = 0 ] || {
+		tcpdump -r "$2" -n -c 10 "$3" >&2 2>/dev/null
+		fail "$1: seen"
+	}
+	say "ok: $1: never seen"
+}
+
+# ---- flows -----------------------------------------------------------------------------------
+
+# flows FILTER…: how many there are.
+flows() { ctl --json show flows "$@" | json "d['total']"; }
+flow_counter() { ctl --json show flows summary | json "d['counters']['$1']"; }
+
 # ---- traffic ---------------------------------------------------------------------------------
 
 # reach FROM ADDRESS [ping options]
@@ -403,6 +435,21 @@ reach() {
 	local from=$1 to=$2
 	shift 2
 	on "$from" ping -n -q -c 3 -i 0.1 -W 2 "$@" "$to"
+}
+# serve HOST PORT…: an HTTP server on each, of both families, in the background.
+serve() {
+	local host=$1 port
+	shift
+	for port; do
+		(exec_on "$host" "$PYTHON" -m http.server --bind :: --directory "$TOPO" "$port" >/dev/null 2>&1) &
+		wait_until 10 "$host serves on port $port" on "$host" sh -c "ss -Hltn | grep -q ':$port '"
+	done
+}
+# fetch HOST ADDRESS PORT: from such a server, within PATIENCE seconds (2).
+fetch() {
+	local to=$2
+	case $to in *:*) to="[$to]" ;; esac
+	on "$1" curl -gsf -m "${PATIENCE:-2}" -o /dev/null "http://$to:$3/lib.sh"
 }
 reach_both() {
 	expect "$1: ping 198.51.100.2" reach client 198.51.100.2
