@@ -10,9 +10,11 @@ and says what must (or must not) be seen at another; all that arrived is listed 
 """
 import ctypes
 import errno
+import json
 import os
 import socket
 import struct
+import subprocess
 import sys
 import time
 
@@ -153,6 +155,32 @@ class Tap:
     def drain(self, timeout=0.05):
         while self.receive(timeout) is not None:
             pass
+
+
+def visorctl(*words):
+    """What the running visord answers."""
+    return json.loads(subprocess.check_output(
+        [os.environ["VISORCTL"], "-s", os.environ["VISOR_SOCKET"], "--json", *words], timeout=30))
+
+
+def flows(*words):
+    return visorctl("show", "flows", *words)["flows"]
+
+
+def drops(reason):
+    return sum(d["count"] for d in visorctl("show", "drops")["drops"]
+               if d["reason"].split("/")[-1] == reason)
+
+
+def wait_until(what, condition, timeout=5.0):
+    """Poll until the condition holds; how long that took."""
+    start = time.monotonic()
+    while not condition():
+        if time.monotonic() - start > timeout:
+            fail("waited in vain: " + what)
+        time.sleep(0.05)
+    ok(what)
+    return time.monotonic() - start
 
 
 def is_icmp4(kind, code=None):

@@ -72,7 +72,7 @@ allowed() {
 	done
 	for from in 192.0.2.9 2001:db8:1::9; do
 		to=198.51.100.2
-		[ $from = 192.0.2.9 ] || to=[2001:db8:2::2]
+		[ $from = 192.0.2.9 ] || to="[2001:db8:2::2]"
 		expect "$1: port 22 of $to from $from" on client curl -gsf -m 2 -o /dev/null --interface $from "http://$to:22/lib.sh"
 	done
 }

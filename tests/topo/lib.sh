@@ -442,6 +442,7 @@ serve() {
 	shift
 	for port; do
 		(exec_on "$host" "$PYTHON" -m http.server --bind :: --directory "$TOPO" "$port" >/dev/null 2>&1) &
+		disown # ended with its namespace
 		wait_until 10 "$host serves on port $port" on "$host" sh -c "ss -Hltn | grep -q ':$port '"
 	done
 }
