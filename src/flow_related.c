@@ -5,7 +5,8 @@
  * So its outer header is rewritten like theirs, and the header inside back to what the sender of
  * the packet knows.
  *
- * A TCP header inside must have a sequence number that the flow could have sent (RFC 5927 4.1): off
+ * It must be told to the one who sent that packet: whoever quotes packets of the other direction, or
+ * tells a third host, has not seen one. A TCP header inside must have a sequence number that the flow could have sent (RFC 5927 4.1): off
  * the path nobody knows one.
  */
 #include "bytes.h"
@@ -47,6 +48,13 @@ static bool outer_source_is(const struct packet *p, const struct flow_key *reply
 		       p->ip_version == 4 ? 4 : 16);
 }
 
+/* Is the one who is told the one who sent what is quoted? */
+static bool tells_the_sender(const struct packet *p, const struct flow_key *quoted)
+{
+	return !memcmp(packet_l3(p) + (p->ip_version == 4 ? 16 : 24), address(quoted, false),
+		       p->ip_version == 4 ? 4 : 16);
+}
+
 /* Rewrite an error that goes in direction r of a translated flow. */
 static void translate(const struct flow_table *table, uint32_t ref, struct packet *p, uint16_t l3,
 		      uint16_t l4)
@@ -69,7 +77,7 @@ bool flow_related(struct datapath *dp, struct packet *p, uint32_t *ref)
 	const struct flow_head *head;
 	uint16_t l3, l4;
 
-	if (!flow_key_embedded(p, &quoted, &l3, &l4))
+	if (!flow_key_embedded(p, &quoted, &l3, &l4) || !tells_the_sender(p, &quoted))
 		return false;
 	key = flow_key_turned(&quoted);
 	flow_lookup(table, &key, ref, 1);

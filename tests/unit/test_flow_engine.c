@@ -485,6 +485,28 @@ static void an_error_about_nothing_is_invalid(void **state)
 	(void)state;
 }
 
+/* Whoever has not seen a packet of the flow may still know its ports: the answer to it, turned round
+ * by nobody, or told to somebody else. */
+static void an_error_that_its_sender_is_not_told_is_invalid(void **state)
+{
+	struct support *s = setup();
+	struct packet *p;
+
+	pass(s, &there, LAN);
+	gate.verdict = NF_DROP;
+	p = error_about(s, &s->sent[0], "192.0.2.5", SERVER);
+	support_run_chain(s, chain, &p, 1);
+	assert_int_equal(p->verdict, PACKET_DROP);
+	assert_int_equal(gate.last.class, FLOW_CLASS_INVALID);
+	p = error_about(s, &s->sent[0], "192.0.2.5", "10.0.0.6");
+	support_run_chain(s, chain, &p, 1);
+	assert_int_equal(p->verdict, PACKET_DROP);
+	assert_int_equal(gate.last.class, FLOW_CLASS_INVALID);
+	assert_int_equal(stats(s)->related, 0);
+	teardown(s);
+	(void)state;
+}
+
 /* --- a full table --- */
 
 static struct probe syn(unsigned i)
@@ -582,6 +604,7 @@ int main(void)
 		cmocka_unit_test(echo_identifiers_are_rewritten),
 		cmocka_unit_test(an_error_about_a_translated_flow_finds_its_sender),
 		cmocka_unit_test(an_error_about_nothing_is_invalid),
+		cmocka_unit_test(an_error_that_its_sender_is_not_told_is_invalid),
 		cmocka_unit_test(half_open_flows_give_way_and_established_ones_stay),
 		cmocka_unit_test(a_table_full_of_established_flows_refuses_by_name),
 	};
