@@ -134,6 +134,6 @@ for family in (4, 6):
     server.send(server.to_router() / error(family, router, other, "unreachable", seen(udp)))
     client.refute(v + ": one that is told to another host does not", errors_only(family), 0.3)
 PY
-equal "related ones are counted" "$(flow_counter related)" 26
+expect "related ones are counted" [ "$(flow_counter related)" -ge 26 ]
 expect "traceroute through it" sh -c "ip netns exec '${ns_prefix}client' traceroute -n -q 1 -w 1 -m 4 198.51.100.2 | grep -q '198.51.100.2 '"
 appliance_stop
