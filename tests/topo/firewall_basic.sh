@@ -8,7 +8,7 @@
 # limit: 120
 . "$(dirname "$0")/lib.sh"
 visord_only "the firewall"
-KERNEL_MAY_FORWARD=1 STAYS_ATTACHED=yes
+KERNEL_MAY_FORWARD=1
 topo_standard
 ip_on client address add 192.0.2.9/24 dev eth0
 ip_on client address add 2001:db8:1::9/64 dev eth0 nodad preferred_lft 0
