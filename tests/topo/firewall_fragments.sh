@@ -114,4 +114,11 @@ done
 # their home is one of two workers, whichever it was that they came in by
 handed() { [ "$(show workers "min(w['handed_over'] for w in d['workers'])")" -gt 0 ]; }
 [ "$WORKERS" = 1 ] || expect "fragments were handed over" handed
+"$PYTHON" - <<'PY'
+from wire import *
+client = Tap("client")
+client.send(client.to_router() / IP(src=C4, dst=S4, id=9, proto=17, frag=100) / (b"x" * 100))
+PY
+waits() { [ "$(show drops "d['waiting']")" = 1 ]; }
+wait_until 2 "a fragment waits, and does so at the end" waits
 appliance_stop
