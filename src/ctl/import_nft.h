@@ -164,6 +164,7 @@ struct instance {
 	json_t *set_names;	     /* those in use: place in import.sets → name in ours */
 	struct ranges strict, loose; /* interfaces whose reverse path is checked */
 	size_t n_rules;
+	bool before_routing;  /* prerouting: there is no interface out yet */
 	bool merged;	      /* IPv4's and IPv6's chains in one */
 	bool decides;	      /* it does what would not happen without it */
 	bool asks_state;      /* some rule asks for the state of the connection, or counts them */

@@ -188,6 +188,9 @@ void import_emit(struct import_visit *visit, const struct import_rule *rule,
 
 		if (no_packet_has(&cubes.t[i]))
 			continue;
+		if (inst->before_routing)
+			cubes.t[i].field[FIELD_OUT] =
+				ranges_one(&import->arena, 0, import_field_max(FIELD_OUT));
 		if (state_bits(&cubes.t[i]) == STATE_ESTABLISHED && action != ACTION_ACCEPT) {
 			if (inst->undecided & STATE_ESTABLISHED)
 				import_tell(

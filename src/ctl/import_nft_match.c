@@ -77,6 +77,23 @@ const char *import_expression_name(struct import *import, const json_t *expressi
 	return arena_print(&import->arena, "`%s`", import_clean(import, kind));
 }
 
+/* "@th,16,16": bits by their place, which nft shows where it does not know the protocol. */
+static const char *select_raw(struct import *import, const json_t *payload,
+			      struct selector *selector)
+{
+	const char *base = json_string_value(json_object_get(payload, "base"));
+	const json_int_t offset = json_integer_value(json_object_get(payload, "offset"));
+	const json_int_t len = json_integer_value(json_object_get(payload, "len"));
+
+	*selector = (struct selector){ offset ? FIELD_DPORT : FIELD_SPORT,
+				       -1,
+				       { 6, 17, 33, 132, 136 } };
+	if (!strcmp(base, "th") && len == 16 && (offset == 0 || offset == 16))
+		return NULL;
+	return arena_print(&import->arena, "`@%s,%lld,%lld`", import_clean(import, base),
+			   (long long)offset, (long long)len);
+}
+
 static const char *select_payload(struct import *import, const json_t *left,
 				  struct selector *selector)
 {
@@ -84,6 +101,8 @@ static const char *select_payload(struct import *import, const json_t *left,
 	const char *protocol = json_string_value(json_object_get(payload, "protocol"));
 	const char *name = json_string_value(json_object_get(payload, "field"));
 
+	if (json_is_string(json_object_get(payload, "base")))
+		return select_raw(import, payload, selector);
 	for (size_t i = 0; protocol && name && i < sizeof(payloads) / sizeof(*payloads); i++) {
 		if (!strcmp(payloads[i].protocol, protocol) && !strcmp(payloads[i].name, name)) {
 			*selector = payloads[i].selector;

@@ -166,6 +166,8 @@ static void reverse_path(struct import_visit *visit, const struct import_rule *r
 
 		one_family = one_family || !ranges_full(term.field[FIELD_FAMILY], 1);
 		term.field[FIELD_IN] = ranges_one(&import->arena, 0, import_field_max(FIELD_IN));
+		term.field[FIELD_OUT] = inst->before_routing ? term.field[FIELD_IN] :
+							       term.field[FIELD_OUT];
 		term.field[FIELD_FAMILY] = ranges_one(&import->arena, 0, 1);
 		if (!term_is_any(&term)) {
 			import_lose(
@@ -253,6 +255,7 @@ void import_walk(struct import *import, struct instance *inst)
 {
 	struct import_chain *chain = (struct import_chain *)inst->chain;
 	const struct limiter none = { 0 };
+	const number nowhere = import_field_max(FIELD_OUT);
 	struct terms live = terms_any(import);
 	bool empty = false;
 
@@ -264,6 +267,13 @@ void import_walk(struct import *import, struct instance *inst)
 	if (!strcmp(chain->policy, "drop"))
 		inst->decides = true;
 	inst->undecided = ~0u;
+	/* At prerouting the kernel takes the name of the interface out for none that there is. */
+	inst->before_routing = !strcmp(chain->hook, "prerouting");
+	if (inst->before_routing)
+		term_restrict(import, &live.t[0], FIELD_OUT,
+			      ranges_one(&import->arena, nowhere, nowhere), &empty);
 	walk_chain(import, inst, chain, &live, &none, 0);
+	if (inst->before_routing)
+		live.t[0].field[FIELD_OUT] = ranges_one(&import->arena, 0, nowhere);
 	import_emit_end(import, inst, &live.t[0]);
 }

@@ -432,7 +432,10 @@ def nft_verdict(ruleset, packet):
             chains[o["name"]] = dict(o, rules=[])
         elif kind == "rule":
             chains[o["chain"]]["rules"].append(o["expr"])
+    routed = packet
     for base in ("pre", "fwd"):
+        # before routing there is no interface out
+        packet = dict(routed, out="") if base == "pre" else routed
         for family, (sets, chains) in tables.items():
             if family == {4: "ip6", 6: "ip"}[packet["family"]]:
                 continue
