@@ -13,6 +13,7 @@
  */
 #include "flow_label.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -242,7 +243,10 @@ void flow_label_release(uint32_t label)
 {
 	struct entry *e = &labels.entry[label];
 
-	if (!label || --e->references || e->queued)
+	if (!label)
+		return;
+	assert(e->references);
+	if (--e->references || e->queued)
 		return;
 	if (flow_label_alive(label)) {
 		e->queued = true;

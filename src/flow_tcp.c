@@ -34,6 +34,12 @@
  * client was decided by the first SYN, and nothing here turns a flow round. The flow is established
  * when each side has acknowledged the other.
  *
+ * The next connection between the same ports begins with a SYN (FLOW_TRACK_REOPEN) once this one was
+ * reset or all of it, both FINs included, is acknowledged. Before that a SYN is only a question: a
+ * host that has forgotten the connection resets it by the answer, and its repeated SYN finds the
+ * flow closed. If both have forgotten it without a word, the flow stands in the way until it times
+ * out; any rule that ended it earlier would let a forged SYN end a living one.
+ *
  * In mid-stream (FLOW_LOOSE) shifts are not known. Each window counts as LOOSE_WINDOW, and an
  * acknowledgement may be as much beyond what was seen to be sent.
  *
@@ -430,7 +436,6 @@ static enum flow_track_result syn_track(struct flow_head *head, enum flow_direct
 			syn_first(head, s, p); /* the client has begun anew */
 		return FLOW_TRACK_OK;
 	case FLOW_TCP_LOOSE: return FLOW_TRACK_REOPEN;
-	case FLOW_TCP_CLOSING:
 	case FLOW_TCP_TIME_WAIT:
 	case FLOW_TCP_CLOSED:
 		if (syn_fresh(head, d, s))

@@ -441,8 +441,18 @@ static void a_new_connection_takes_the_place_of_one_that_is_over(void **state)
 	WALK(CLOSED_BY_BOTH, "< S 6003 -> reopen time-wait"); /* the other way round */
 	WALK(TALKED, "> R 1501 -> ok closed", "> S 1502 -> reopen closed");
 	WALK(TALKED, "< R 6001 -> ok closed", "> S 2000000 -> reopen closed");
-	WALK(TALKED, "> AF 1501 a=6001 -> ok fin-wait", "< AF 6001 a=1501 -> ok closing",
-	     "> S 777777 -> reopen closing");
+}
+
+static void what_is_not_acknowledged_to_the_end_is_not_over(void **state)
+{
+	/* a forged SYN: the rest still comes through */
+	WALK(TALKED, "< AF 7001 a=1501 -> ok fin-wait", "> AF 1501 a=6001 -> ok closing",
+	     "> S 777777 -> ok closing", "< S 777777 -> invalid closing",
+	     "< A 6001+1000 a=1502 -> ok closing", "> A 1502 a=7002 -> ok time-wait");
+	/* a real one: the server waits for its last acknowledgement, which never comes */
+	WALK(TALKED, "> AF 1501 a=6001 -> ok fin-wait", "< AF 6001 a=1502 -> ok closing",
+	     "> S 777777 -> ok closing", "< A 6002 a=1502 -> ok closing", "> R 1502 -> ok closed",
+	     "> S 777777 -> reopen closed");
 }
 
 static void a_late_syn_of_the_connection_that_is_over_does_not(void **state)
@@ -599,6 +609,7 @@ int main(void)
 		cmocka_unit_test(a_host_that_came_up_again_can_reset_the_old_connection),
 		cmocka_unit_test(a_syn_inside_changes_nothing),
 		cmocka_unit_test(a_new_connection_takes_the_place_of_one_that_is_over),
+		cmocka_unit_test(what_is_not_acknowledged_to_the_end_is_not_over),
 		cmocka_unit_test(a_late_syn_of_the_connection_that_is_over_does_not),
 		cmocka_unit_test(a_flow_may_be_picked_up_in_mid_stream),
 		cmocka_unit_test(mid_stream_windows_are_wide_but_not_open),
