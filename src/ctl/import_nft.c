@@ -6,7 +6,7 @@
  */
 #include "import_nft.h"
 
-#include <ctype.h>
+#include <err.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -15,6 +15,7 @@
 #include "import.h"
 
 #define ITEMS_MAX 1000000
+#define CONFIG_MAX (16 << 20)
 
 struct item *import_item(struct import *import, struct item **items, size_t *n, size_t *room)
 {
@@ -320,6 +321,26 @@ static void summary(const struct import *import)
 	fputc('\n', stderr);
 }
 
+/* The configuration is made first: one that is too large is not for visord, and says so. */
+static void print_bounded(struct import *import, bool firewall_only, FILE *out)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *memory = open_memstream(&text, &len);
+
+	if (!memory || (import_print(import, firewall_only, memory), fclose(memory)))
+		err(OUTCOME_REFUSED, "import");
+	fwrite(text, 1, len, out);
+	free(text);
+	if (len <= CONFIG_MAX)
+		return;
+	import->lost++;
+	fprintf(stderr,
+		"visorctl: the configuration has %zu bytes, %d are what visord takes: move the "
+		"elements of large sets to list files (file = \"…\" in the set)\n",
+		len, CONFIG_MAX);
+}
+
 enum outcome import_nft(const char *path, bool firewall_only, FILE *out)
 {
 	const bool stdin_wanted = !strcmp(path, "-");
@@ -333,7 +354,7 @@ enum outcome import_nft(const char *path, bool firewall_only, FILE *out)
 	}
 	if (import_read(&import, in)) {
 		carry(&import);
-		import_print(&import, firewall_only, out);
+		print_bounded(&import, firewall_only, out);
 		summary(&import);
 		outcome = import.lost ? OUTCOME_PARTIAL : OUTCOME_OK;
 	}

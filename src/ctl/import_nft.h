@@ -169,8 +169,11 @@ struct instance {
 	bool decides;	      /* it does what would not happen without it */
 	bool asks_state;      /* some rule asks for the state of the connection, or counts them */
 	bool lets_replies_in; /* a rule has accepted what is established */
-	size_t early;	      /* rules before that deny such packets, the first of them: */
-	struct place early_at;
+	/* Rules before that which deny such packets, and which limit their rate. */
+	struct early {
+		size_t n;
+		struct place first;
+	} denies, limits;
 	unsigned undecided; /* states of which packets can still be on their way */
 	size_t n_flow_limits, flow_limits_room;
 	struct flow_limit *flow_limits;

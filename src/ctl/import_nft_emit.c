@@ -70,9 +70,12 @@ static void watch_replies(struct import_visit *visit, const struct import_rule *
 		return;
 	if (item->action == ACTION_ACCEPT && asked != STATES_ALL)
 		inst->lets_replies_in = true;
-	if ((item->action == ACTION_DROP || item->action == ACTION_REJECT) &&
-	    !inst->lets_replies_in && !inst->early++)
-		inst->early_at = rule->place;
+	if (inst->lets_replies_in)
+		return;
+	if ((item->action == ACTION_DROP || item->action == ACTION_REJECT) && !inst->denies.n++)
+		inst->denies.first = rule->place;
+	if (item->limiter.rate && !inst->limits.n++)
+		inst->limits.first = rule->place;
 }
 
 /* Ours count flows in the rule that accepts them; nft refuses them in a rule before that one. So a
@@ -295,15 +298,25 @@ static void end_limits(struct import *import, struct instance *inst)
 	}
 }
 
+static const char *and_more(struct import *import, const struct early *early)
+{
+	return early->n > 1 ? arena_print(&import->arena, " (and %zu more)", early->n - 1) : "";
+}
+
 static void end_replies(struct import *import, struct instance *inst)
 {
 	if (!inst->asks_state)
 		return;
-	if (inst->early)
-		import_tell(import, inst, IMPORT_DIFFERS, &inst->early_at,
-			    "it (and %zu more) denies before established connections are accepted; "
-			    "here it is asked for a flow's first packet only, so replies pass",
-			    inst->early - 1);
+	if (inst->limits.n)
+		import_tell(import, inst, IMPORT_DIFFERS, &inst->limits.first,
+			    "it%s limits the rate of established connections' packets, too; here "
+			    "only that of flows' first packets",
+			    and_more(import, &inst->limits));
+	if (inst->denies.n)
+		import_tell(import, inst, IMPORT_DIFFERS, &inst->denies.first,
+			    "it%s denies before established connections are accepted; here it is "
+			    "asked for a flow's first packet only, so replies pass",
+			    and_more(import, &inst->denies));
 	else if (!inst->lets_replies_in && !strcmp(inst->chain->policy, "drop"))
 		import_tell(import, inst, IMPORT_DIFFERS, NULL,
 			    "chain %s has no rule for established connections; here replies pass",

@@ -5,6 +5,7 @@
  */
 #include "import_nft.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -257,7 +258,12 @@ bool import_read(struct import *import, FILE *in)
 	json_error_t error;
 	size_t n;
 
+	errno = 0;
 	import->root = json_loadf(in, 0, &error);
+	if (!import->root && ferror(in)) {
+		fprintf(stderr, "visorctl: %s: %s\n", import->file, strerror(errno ? errno : EIO));
+		return false;
+	}
 	if (!import->root) {
 		fprintf(stderr, "visorctl: %s:%d:%d: %s\n", import->file, error.line, error.column,
 			error.text);

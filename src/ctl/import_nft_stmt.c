@@ -44,6 +44,9 @@ static const char *add_limiter(struct import_visit *visit, struct import_rule *r
 	if (!strcmp(kind, "ct count"))
 		return import_count(detail, &rule->limiter);
 	why = import_meter(visit->import, &rule->place, detail, &rule->limiter, &implied);
+	if (!why && ranges_have(implied.t[0].field[FIELD_FAMILY], 1))
+		import_tell(visit->import, visit->inst, IMPORT_DIFFERS, &rule->place,
+			    "it limits each IPv6 source; here each /64");
 	return why ? why : terms_and(visit->import, &rule->match, &implied, &rule->match);
 }
 
