@@ -645,7 +645,7 @@ static void parse(int argc, char **argv)
 		case 'm': mac(optarg, opt.to_mac); break;
 		case 'f': family = address(optarg, opt.from); break;
 		case 't': opt.family = address(optarg, opt.to); break;
-		case 'n': opt.flows = (uint32_t)number(optarg, 1, 50000); break;
+		case 'n': opt.flows = (uint32_t)number(optarg, 1, 4000000); break;
 		case 'c': opt.count = number(optarg, 1, 1000000000); break;
 		case 'r': opt.rate = number(optarg, 0, 100000000); break;
 		case 's': size_range(optarg); break;
