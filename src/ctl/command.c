@@ -167,6 +167,12 @@ const struct command *command_find(char *const *words, int n, int *used)
 	return NULL;
 }
 
+bool command_takes(const struct command *command, const struct option_help *option)
+{
+	return strchr(command->options, option->letter) ||
+	       (option->global && !(command->local && strchr("sjHw", option->letter)));
+}
+
 static void print_option(const struct option_help *option, FILE *out)
 {
 	char text[64];
@@ -230,7 +236,7 @@ static void one_help(const struct command *command, FILE *out)
 		*command->operands ? " " : "", command->operands, command->summary, command->help);
 	fputs("\n\nOptions:\n", out);
 	for (const struct option_help *option = option_helps; option->letter; option++)
-		if (option->global || strchr(command->options, option->letter))
+		if (command_takes(command, option))
 			print_option(option, out);
 	fputs("\nExamples:\n", out);
 	print_indented(command->examples, out);
@@ -260,7 +266,7 @@ void command_list(FILE *out)
 	for (const struct command *command = commands; command->words; command++) {
 		fprintf(out, "%s\t", command->words);
 		for (const struct option_help *option = option_helps; option->letter; option++)
-			if (option->global || strchr(command->options, option->letter))
+			if (command_takes(command, option))
 				fprintf(out, "-%c --%s ", option->letter, option->name);
 		if (command->words_print) {
 			fputc('\t', out);

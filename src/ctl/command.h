@@ -64,6 +64,9 @@ extern const struct option_help option_helps[]; /* ends with letter == 0 */
  * number of words that it took goes to *used. NULL where there is none, after a word on stderr. */
 const struct command *command_find(char *const *words, int n, int *used);
 
+/* Does the command take that option? Those about the daemon are for commands that ask one. */
+bool command_takes(const struct command *command, const struct option_help *option);
+
 /* Help for everything, or for the commands that the words lead to; false where they lead nowhere,
  * after a word on stderr. */
 bool command_help(char *const *words, int n, FILE *out);

@@ -98,10 +98,6 @@ static bool config_arguments(const struct options *options, const struct operand
 static enum outcome nft_import(const struct options *options, const struct operands *operands,
 			       FILE *out)
 {
-	if (options->json) {
-		fputs("visorctl: 'import nft' prints a configuration; it has no --json\n", stderr);
-		return OUTCOME_USAGE;
-	}
 	return import_nft(operands->word[0], options->firewall_only, out);
 }
 

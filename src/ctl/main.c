@@ -93,15 +93,15 @@ static bool read_option(int letter, struct options *options)
 	}
 }
 
-/* Which command-specific options were given, as letters. */
-static bool read_options(int argc, char **argv, struct options *options, char given[8])
+/* Which of the options that are not every command's were given, as letters. */
+static bool read_options(int argc, char **argv, struct options *options, char given[16])
 {
 	int letter;
 
 	while ((letter = getopt_long(argc, argv, "s:jHw:hVa46n:f", long_options, NULL)) != -1) {
 		if (!read_option(letter, options))
 			return false;
-		if (letter < 256 && strchr("a46nf", letter) && !strchr(given, letter))
+		if (letter < 256 && strchr("a46nfsjH", letter) && !strchr(given, letter))
 			given[strlen(given)] = (char)letter;
 	}
 	return true;
@@ -111,14 +111,15 @@ static bool check_use(const struct command *command, const struct options *optio
 		      const char *given, const struct operands *operands)
 {
 	for (; *given; given++) {
-		if (strchr(command->options, *given))
+		const struct option_help *help = option_helps;
+
+		while (help->letter != *given)
+			help++;
+		if (command_takes(command, help))
 			continue;
-		for (const struct option_help *help = option_helps; help->letter; help++)
-			if (help->letter == *given)
-				fprintf(stderr,
-					"visorctl: '%s' takes no option -%c (--%s); see visorctl %s "
-					"--help\n",
-					command->words, *given, help->name, command->words);
+		fprintf(stderr,
+			"visorctl: '%s' takes no option -%c (--%s); see visorctl %s --help\n",
+			command->words, *given, help->name, command->words);
 		return false;
 	}
 	if (options->watch_s > 0 && command->once) {
@@ -264,7 +265,7 @@ int main(int argc, char **argv)
 	struct options options = { .socket = REQUEST_SOCKET, .limit = -1 };
 	const struct command *command;
 	struct operands operands;
-	char given[8] = "";
+	char given[16] = "";
 	char **words;
 	int n, used;
 

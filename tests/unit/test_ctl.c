@@ -453,6 +453,7 @@ static void a_wrong_line_is_explained_and_exits_2(void **state)
 	expect_run("r", 2, "'r' is ambiguous: route, reload");
 	expect_run("show", 2, "not complete; expected one of: status, ports");
 	expect_run("show ports -6", 2, "takes no option -6");
+	expect_run("import nft - --json", 2, "takes no option -");
 	expect_run("show ports a b", 2, "'b' is one word too many");
 	expect_run("route get", 2, "'route get' needs ADDRESS");
 	expect_run("route get 1.2.3", 2, "'1.2.3' is no address");
@@ -529,6 +530,7 @@ static void every_command_has_help_and_the_examples_parse(void **state)
 		expect_run("--help", 0, c->words);
 		expect_run("--list-commands", 0, c->words);
 	}
+	expect_run("import nft --help", 0, "Options:\n  -h, --help");
 	expect_run("help show", 0, "show ports [PORT]");
 	expect_run("help nonsense", 2, "unknown command");
 }
