@@ -119,6 +119,7 @@ heard() {
 	echo "$answer"
 }
 talk_end() {
+	# shellcheck disable=SC2154  # coproc sets it
 	kill "$talk_PID"
 	wait "$talk_PID" 2>/dev/null || :
 }
