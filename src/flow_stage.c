@@ -14,6 +14,7 @@
 #include "flow_key.h"
 #include "flow_proxy.h"
 #include "flow_route.h"
+#include "flow_seen.h"
 #include "flow_seq.h"
 #include "nf/nf.h"
 #include "reassembly.h"
@@ -42,18 +43,35 @@ static void rewrite(const struct flow_table *table, uint32_t ref, struct packet 
 	flow_key_write(p, &to);
 }
 
-void flow_apply(struct datapath *dp, uint32_t ref, struct packet *p)
+/* Its way, and its addresses. */
+static inline void direct(struct datapath *dp, uint32_t ref, struct packet *p)
 {
 	struct flow_table *table = dp->flows->table;
 	struct flow_head *head = flow_head(table, ref);
 	const enum flow_direction d = flow_direction(ref);
+
+	if (unlikely(head->flags & FLOW_TRANSLATED))
+		rewrite(table, ref, p);
+	p->nexthop = flow_route_get(__atomic_load_n(&head->route, __ATOMIC_RELAXED), d, dp->route);
+}
+
+void flow_apply(struct datapath *dp, uint32_t ref, struct packet *p)
+{
+	struct flow_head *head = flow_head(dp->flows->table, ref);
 	const uint16_t seen = (uint16_t)flow_worker(dp)->tick;
 
 	if (__atomic_load_n(&head->seen, __ATOMIC_RELAXED) != seen)
 		__atomic_store_n(&head->seen, seen, __ATOMIC_RELAXED);
-	if (unlikely(head->flags & FLOW_TRANSLATED))
-		rewrite(table, ref, p);
-	p->nexthop = flow_route_get(__atomic_load_n(&head->route, __ATOMIC_RELAXED), d, dp->route);
+	direct(dp, ref, p);
+}
+
+static bool long_silent(const struct datapath *dp, uint32_t ref)
+{
+	const struct flow_table *table = dp->flows->table;
+	const uint32_t now = flow_worker(dp)->tick;
+
+	return now - flow_last_seen(flow_head(table, ref), flow_cold(table, ref), now) >=
+	       FLOW_SILENT_TICKS;
 }
 
 /* What stands between the two sides' sequence numbers: 0 but behind a SYN proxy. */
@@ -89,6 +107,12 @@ static inline bool hit(struct datapath *dp, uint32_t ref, struct packet *p, enum
 		datapath_count(&flow_worker(dp)->stats.invalid, 1);
 		*class = FLOW_CLASS_INVALID;
 		return false;
+	case FLOW_TRACK_SYN:
+		if (!long_silent(dp, ref)) {
+			direct(dp, ref, p);
+			return true;
+		}
+		/* fall through */
 	case FLOW_TRACK_REOPEN:
 		if (flow_end(dp, flow_handle(ref), flow_state(head)))
 			datapath_count(&flow_worker(dp)->stats.reopened, 1);

@@ -37,8 +37,9 @@
  * The next connection between the same ports begins with a SYN (FLOW_TRACK_REOPEN) once this one was
  * reset or all of it, both FINs included, is acknowledged. Before that a SYN is only a question: a
  * host that has forgotten the connection resets it by the answer, and its repeated SYN finds the
- * flow closed. If both have forgotten it without a word, the flow stands in the way until it times
- * out; any rule that ended it earlier would let a forged SYN end a living one.
+ * flow closed. If both have forgotten it without a word, the flow stands in the way until it has been
+ * silent for FLOW_SILENT_TICKS, which such SYNs do not interrupt: any rule that ended it earlier
+ * would let a forged SYN end a living one.
  *
  * In mid-stream (FLOW_LOOSE) shifts are not known. Each window counts as LOOSE_WINDOW, and an
  * acknowledgement may be as much beyond what was seen to be sent.
@@ -412,13 +413,16 @@ static void syn_crossed(struct flow_head *head, const struct segment *s, const s
 	seen_add(head, ANSWERED);
 }
 
+/* In direction 0 from whatever number: it is one that the policy has accepted. */
 static enum flow_track_result syn_inside(const struct flow_head *head, enum flow_direction d,
 					 const struct segment *s)
 {
 	const unsigned seen = LOAD(head->tcp_seen);
 	const uint32_t edge = LOAD(head->tcp.acked[0]);
 
-	if (d == FLOW_ORIGINAL || s->end == LOAD(head->tcp.end[1]))
+	if (d == FLOW_ORIGINAL)
+		return (seen & OPEN) == OPEN ? FLOW_TRACK_SYN : FLOW_TRACK_OK;
+	if (s->end == LOAD(head->tcp.end[1]))
 		return FLOW_TRACK_OK;
 	if (!(seen & ACKED(0)) || !between(s->seq, edge, edge + window_of(head, 0)))
 		return FLOW_TRACK_INVALID;

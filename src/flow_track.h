@@ -44,7 +44,13 @@ enum flow_track_result {
 	FLOW_TRACK_OK = 0,
 	FLOW_TRACK_INVALID, /* not of this flow: out of the window, impossible flags … */
 	FLOW_TRACK_REOPEN,  /* a new conversation with the same key: end this flow, then a miss */
+	FLOW_TRACK_SYN,	    /* passes, a question whether the conversation goes on, and no sign that
+			     * it does; after FLOW_SILENT_TICKS without one it is as REOPEN */
 };
+
+/* Both hosts may have forgotten an established connection that was silent for so long, 2 hours and
+ * 4 minutes: RFC 5382 REQ-5 lets a translator forget it too. */
+#define FLOW_SILENT_TICKS ((uint32_t)(7440000000000ull >> FLOW_TICK_SHIFT) + 1)
 
 /* May p (parsed, not a later fragment) open a flow, and in which state? FLOW_TRACK_OK: head->state,
  * flags, protocol, tcp, tcp_scale and tcp_seen are set for its being the first packet of direction

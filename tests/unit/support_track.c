@@ -97,7 +97,12 @@ static void read_word(const char *word, struct track_segment *s)
 
 static const char *result_name(enum flow_track_result result)
 {
-	return result == FLOW_TRACK_OK ? "ok" : result == FLOW_TRACK_INVALID ? "invalid" : "reopen";
+	static const char *const names[] = { [FLOW_TRACK_OK] = "ok",
+					     [FLOW_TRACK_INVALID] = "invalid",
+					     [FLOW_TRACK_REOPEN] = "reopen",
+					     [FLOW_TRACK_SYN] = "syn" };
+
+	return names[result];
 }
 
 /* What has to be after the arrow. */

@@ -9,7 +9,7 @@
  *
  * Direction; flags (S F R A P U, `.` for none); sequence number, +length; a= acknowledgement; w=
  * window (65535); s= window scale option; `frag`: first fragment of a datagram; then what
- * flow_track() has to say (ok, invalid, reopen) and the state after it. The first packet, and one
+ * flow_track() has to say (ok, invalid, reopen, syn) and the state after it. The first packet, and one
  * after `reopen`, opens the flow. `assured` or `unassured` may follow.
  */
 #ifndef VISOR_SUPPORT_TRACK_H

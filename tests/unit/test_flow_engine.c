@@ -540,6 +540,40 @@ static void establish(struct support *s, unsigned i)
 	assert_int_equal(pass(s, &a, LAN)->verdict, PACKET_TX);
 }
 
+/* Both hosts have forgotten the connection: the client's SYNs, whatever their number, do not keep its
+ * flow alive, and after the time that RFC 5382 gives it a new one takes its place. */
+static void a_long_silent_connection_gives_way_to_a_syn(void **state)
+{
+	struct support *s = setup();
+	uint64_t now = s->dp.now_ns;
+	struct probe again = syn(1), ack;
+
+	establish(s, 1);
+	again.seq = 77777;
+	for (unsigned i = 0; i < 7440; i++) {
+		at(s, now += SECOND_NS);
+		if (i % 60 == 0)
+			assert_int_equal(pass(s, &again, LAN)->verdict, PACKET_TX);
+	}
+	assert_int_equal(gate.asked, 1);
+	at(s, now += SECOND_NS);
+	assert_int_equal(pass(s, &again, LAN)->verdict, PACKET_TX);
+	assert_int_equal(gate.asked, 2);
+	assert_int_equal(gate.closed, 1);
+	assert_int_equal(stats(s)->reopened, 1);
+	ack = (struct probe){ .from = SERVER,
+			      .to = CLIENT,
+			      .protocol = IPPROTO_TCP,
+			      .sport = again.dport,
+			      .dport = again.sport,
+			      .tcp_flags = 0x12,
+			      .seq = 1,
+			      .ack = 77778 };
+	assert_int_equal(pass(s, &ack, WAN)->verdict, PACKET_TX);
+	teardown(s);
+	(void)state;
+}
+
 static void half_open_flows_give_way_and_established_ones_stay(void **state)
 {
 	struct support *s = setup();
@@ -605,6 +639,7 @@ int main(void)
 		cmocka_unit_test(an_error_about_a_translated_flow_finds_its_sender),
 		cmocka_unit_test(an_error_about_nothing_is_invalid),
 		cmocka_unit_test(an_error_that_its_sender_is_not_told_is_invalid),
+		cmocka_unit_test(a_long_silent_connection_gives_way_to_a_syn),
 		cmocka_unit_test(half_open_flows_give_way_and_established_ones_stay),
 		cmocka_unit_test(a_table_full_of_established_flows_refuses_by_name),
 	};

@@ -46,7 +46,7 @@ static void every_packet_of_the_handshake_may_be_repeated(void **state)
 	     "< SA 5000 a=1001 -> ok syn-received", "> S 1000 -> ok syn-received",
 	     "< SA 5000 a=1001 -> ok syn-received", "> A 1001 a=5001 -> ok established",
 	     "< SA 5000 a=1001 -> ok established", /* the ACK was lost behind us */
-	     "> A 1001 a=5001 -> ok established", "> S 1000 -> ok established");
+	     "> A 1001 a=5001 -> ok established", "> S 1000 -> syn established");
 }
 
 static void the_handshake_may_end_with_data_or_with_a_fin(void **state)
@@ -412,25 +412,25 @@ static void a_reset_out_of_the_window_is_refused(void **state)
 
 static void a_host_that_came_up_again_can_reset_the_old_connection(void **state)
 {
-	WALK(TALKED, "> S 3000000000 -> ok established", "< A 6001 a=1501 -> ok established",
+	WALK(TALKED, "> S 3000000000 -> syn established", "< A 6001 a=1501 -> ok established",
 	     "> R 1501 -> ok closed", "> S 3000000000 -> reopen closed",
 	     "> S 3000000000 -> ok syn-sent", "< SA 9000 a=3000000001 -> ok syn-received",
 	     "> A 3000000001 a=9001 -> ok established");
 	/* what it sent last was lost with it */
-	WALK(TALKED, "> A 1501+100 a=6001 -> ok established", "> S 3000000000 -> ok established",
+	WALK(TALKED, "> A 1501+100 a=6001 -> ok established", "> S 3000000000 -> syn established",
 	     "< A 6001 a=1501 -> ok established", "> R 1501 -> ok closed");
 }
 
 static void a_syn_inside_changes_nothing(void **state)
 {
-	WALK(TALKED, "> S 1000 -> ok established", "> S 1501 -> ok established",
-	     "> S 3000000000+10 -> ok established", "< A 6001 a=1501 -> ok established",
+	WALK(TALKED, "> S 1000 -> syn established", "> S 1501 -> syn established",
+	     "> S 3000000000+10 -> syn established", "< A 6001 a=1501 -> ok established",
 	     /* against the policy's direction only in the window */
 	     "< S 6001 -> ok established", "< S 71536 -> ok established",
 	     "< S 71537 -> invalid established", "< S 5999 -> invalid established",
 	     "< SA 3000000 a=1001 -> invalid established", "> A 1501+9 a=6001 -> ok established",
 	     "< A 6001 a=1510 -> ok established");
-	WALK(TALKED, "> AF 1501 a=6001 -> ok fin-wait", "> S 3000000000 -> ok fin-wait",
+	WALK(TALKED, "> AF 1501 a=6001 -> ok fin-wait", "> S 3000000000 -> syn fin-wait",
 	     "< S 3000000000 -> invalid fin-wait");
 }
 
@@ -447,17 +447,17 @@ static void what_is_not_acknowledged_to_the_end_is_not_over(void **state)
 {
 	/* a forged SYN: the rest still comes through */
 	WALK(TALKED, "< AF 7001 a=1501 -> ok fin-wait", "> AF 1501 a=6001 -> ok closing",
-	     "> S 777777 -> ok closing", "< S 777777 -> invalid closing",
+	     "> S 777777 -> syn closing", "< S 777777 -> invalid closing",
 	     "< A 6001+1000 a=1502 -> ok closing", "> A 1502 a=7002 -> ok time-wait");
 	/* a real one: the server waits for its last acknowledgement, which never comes */
 	WALK(TALKED, "> AF 1501 a=6001 -> ok fin-wait", "< AF 6001 a=1502 -> ok closing",
-	     "> S 777777 -> ok closing", "< A 6002 a=1502 -> ok closing", "> R 1502 -> ok closed",
+	     "> S 777777 -> syn closing", "< A 6002 a=1502 -> ok closing", "> R 1502 -> ok closed",
 	     "> S 777777 -> reopen closed");
 }
 
 static void a_late_syn_of_the_connection_that_is_over_does_not(void **state)
 {
-	WALK(CLOSED_BY_BOTH, "> S 1000 -> ok time-wait", "> S 1502 -> ok time-wait",
+	WALK(CLOSED_BY_BOTH, "> S 1000 -> syn time-wait", "> S 1502 -> syn time-wait",
 	     "< SA 5000 a=1001 -> ok time-wait", "> A 1502 a=6002 -> ok time-wait");
 }
 

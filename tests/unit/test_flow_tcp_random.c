@@ -345,7 +345,7 @@ static void tracker_passes(struct world *w, struct wire_segment *s)
 		w->refused++;
 		return;
 	}
-	if (result != FLOW_TRACK_OK) {
+	if (result != FLOW_TRACK_OK && result != FLOW_TRACK_SYN) {
 		const struct flow_head *head = &w->track.head;
 
 		fail_msg(
