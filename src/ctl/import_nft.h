@@ -7,6 +7,7 @@
  *   import_nft_model.c   tables, chains, sets and rules by their names
  *   import_nft_value.c   an address, a port, a protocol, "a-b", { … } to numbers
  *   import_nft_match.c   what a rule asks about a packet, to terms
+ *   import_nft_kind.c    what is known of every packet to forward
  *   import_nft_terms.c   terms: conditions in our rules' form, intersected and subtracted
  *   import_nft_verdict.c verdicts and limits
  *   import_nft_walk.c    chains to one list of rules: jumps inlined
@@ -266,6 +267,11 @@ const char *import_match(struct import *import, const struct place *place, const
 /* A verdict map's key being one of these elements. */
 const char *import_key(struct import *import, const struct place *place, const json_t *key,
 		       const json_t *elements, struct terms *out);
+
+/* import_nft_kind.c */
+enum kind_asked { KIND_UNKNOWN, KIND_NEVER, KIND_ALWAYS };
+/* Is `left` being `right` so of every packet to forward, or of none? */
+enum kind_asked import_kind_asked(const json_t *left, const json_t *right);
 /* fib … oif missing: 's' strict, 'l' loose; 0: something else. */
 char import_reverse_path(const json_t *match);
 

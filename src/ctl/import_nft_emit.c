@@ -7,13 +7,15 @@
 
 #include <string.h>
 
-static const char *rule_name(struct import_visit *visit, const struct import_rule *rule)
+/* The log names the rule, so the prefix of nft's log lines is a good name for one that logs. */
+static const char *rule_name(struct import_visit *visit, const struct import_rule *rule, bool log)
 {
+	const char *given = rule->comment ? rule->comment : log ? rule->prefix : NULL;
 	char name[64], handle[24];
 	int len;
 
-	if (rule->comment) {
-		snprintf(name, sizeof(name), "%.31s", rule->comment);
+	if (given && strpbrk(given, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")) {
+		snprintf(name, sizeof(name), "%.31s", given);
 	} else {
 		len = snprintf(handle, sizeof(handle), "-%lld", (long long)rule->place.handle);
 		snprintf(name, sizeof(name), "%.*s%s", 31 - len, rule->place.chain, handle);
@@ -216,7 +218,7 @@ void import_emit(struct import_visit *visit, const struct import_rule *rule,
 		item = import_item(import, &inst->items, &inst->n, &inst->room);
 
 		*item = (struct item){
-			.name = rule_name(visit, rule),
+			.name = rule_name(visit, rule, log),
 			.term = cubes.t[i],
 			.action = action,
 			.reject_with = action == ACTION_REJECT ? rule->verdict.reject_with : NULL,

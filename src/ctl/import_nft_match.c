@@ -465,18 +465,6 @@ static const char *match_concat(struct import *import, const struct place *place
 	return why;
 }
 
-/* `fib daddr type local`: packets for the host itself never come here, they go to the kernel. */
-static bool asks_local(const json_t *left, const json_t *right)
-{
-	const json_t *fib = json_object_get(left, "fib");
-	const char *result = json_string_value(json_object_get(fib, "result"));
-	const char *flag = json_string_value(json_array_get(json_object_get(fib, "flags"), 0));
-	const char *type = json_string_value(right);
-
-	return result && flag && type && !strcmp(result, "type") && !strcmp(flag, "daddr") &&
-	       json_array_size(json_object_get(fib, "flags")) == 1 && !strcmp(type, "local");
-}
-
 const char *import_match(struct import *import, const struct place *place, const json_t *match,
 			 struct terms *out)
 {
@@ -484,13 +472,16 @@ const char *import_match(struct import *import, const struct place *place, const
 		     *right = json_object_get(match, "right");
 	const char *op = json_string_value(json_object_get(match, "op"));
 	const json_t *parts = json_object_get(left, "concat");
+	enum kind_asked kind;
 
 	if (!json_is_object(left) || !right || !op)
 		return "a match without op, left or right";
-	if (asks_local(left, right) && !strcmp(op, "!="))
-		*out = terms_any(import);
-	if (asks_local(left, right) && (!strcmp(op, "!=") || !strcmp(op, "==")))
+	kind = import_kind_asked(left, right);
+	if (kind != KIND_UNKNOWN && (!strcmp(op, "==") || !strcmp(op, "!="))) {
+		if ((kind == KIND_ALWAYS) == !strcmp(op, "=="))
+			*out = terms_any(import);
 		return NULL;
+	}
 	return parts ? match_concat(import, place, parts, op, right, out) :
 		       match_one(import, place, left, op, right, out);
 }
@@ -502,29 +493,4 @@ const char *import_key(struct import *import, const struct place *place, const j
 
 	return parts ? match_concat_elements(import, place, parts, elements, out) :
 		       match_one(import, place, key, "==", elements, out);
-}
-
-char import_reverse_path(const json_t *match)
-{
-	const json_t *fib = json_object_get(json_object_get(match, "left"), "fib"), *flag;
-	const json_t *right = json_object_get(match, "right");
-	const char *result = json_string_value(json_object_get(fib, "result"));
-	const char *op = json_string_value(json_object_get(match, "op"));
-	bool source = false, by_iface = false, other = false;
-	size_t i;
-
-	if (!result || strcmp(result, "oif") || !op || strcmp(op, "=="))
-		return 0;
-	if (!json_is_false(right) && !(json_is_integer(right) && !json_integer_value(right)))
-		return 0;
-	json_array_foreach (json_object_get(fib, "flags"), i, flag) {
-		const char *name = json_string_value(flag);
-
-		source = source || (name && !strcmp(name, "saddr"));
-		by_iface = by_iface || (name && !strcmp(name, "iif"));
-		/* packets that are forwarded have no mark here */
-		other = other || !name ||
-			(strcmp(name, "saddr") && strcmp(name, "iif") && strcmp(name, "mark"));
-	}
-	return !source || other ? 0 : by_iface ? 's' : 'l';
 }

@@ -56,6 +56,7 @@ static const char *add_log(struct import_visit *visit, struct import_rule *rule,
 		import_tell(visit->import, visit->inst, IMPORT_NOTE, &rule->place,
 			    "it logs to a group of nflog; here it goes to the daemon's log");
 	rule->log = true;
+	rule->prefix = json_string_value(json_object_get(log, "prefix"));
 	return NULL;
 }
 
@@ -85,6 +86,19 @@ static bool is_one_of(const char *word, const char *const *words)
 	return false;
 }
 
+static const char *effect_name(struct import *import, const char *kind, const json_t *detail)
+{
+	const char *set = json_string_value(json_object_get(detail, kind));
+
+	if (!strcmp(kind, "mangle"))
+		return arena_print(&import->arena, "setting %s",
+				   import_expression_name(import, json_object_get(detail, "key")));
+	if (set)
+		return arena_print(&import->arena, "changing the elements of %s",
+				   import_clean(import, set));
+	return arena_print(&import->arena, "`%s`", kind);
+}
+
 static const char *add_other(struct import_visit *visit, struct import_rule *rule, const char *kind,
 			     const json_t *detail)
 {
@@ -100,12 +114,7 @@ static const char *add_other(struct import_visit *visit, struct import_rule *rul
 	if (is_one_of(kind, harmless))
 		return NULL;
 	if (is_one_of(kind, effects)) {
-		rule->side_effect =
-			strcmp(kind, "mangle") ?
-				arena_print(arena, "`%s`", kind) :
-				arena_print(arena, "setting %s",
-					    import_expression_name(visit->import,
-								   json_object_get(detail, "key")));
+		rule->side_effect = effect_name(visit->import, kind, detail);
 		return NULL;
 	}
 	if (!strcmp(kind, "xt"))

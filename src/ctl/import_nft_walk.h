@@ -24,6 +24,7 @@ struct import_visit {
 struct import_rule {
 	struct place place;
 	const char *comment;
+	const char *prefix; /* of its log lines */
 	struct terms match;
 	struct limiter limiter;
 	struct verdict verdict;
