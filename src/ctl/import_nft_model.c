@@ -70,22 +70,31 @@ static bool read_chain(struct import *import, size_t i, const json_t *object)
 	return true;
 }
 
+/* `typeof ip saddr`, as newer nft prints it. */
+static enum set_kind kind_of_expression(const json_t *expression)
+{
+	const json_t *payload = json_object_get(expression, "payload");
+	const char *protocol = text_of(payload, "protocol"), *field = text_of(payload, "field");
+
+	if (!protocol || !field)
+		return SET_INLINE;
+	if (!strcmp(field, "saddr") || !strcmp(field, "daddr"))
+		return !strcmp(protocol, "ip")	? SET_ADDRESS4 :
+		       !strcmp(protocol, "ip6") ? SET_ADDRESS6 :
+						  SET_INLINE;
+	return !strcmp(field, "sport") || !strcmp(field, "dport") ? SET_PORT : SET_INLINE;
+}
+
 static enum set_kind kind_of(const json_t *type)
 {
-	static const struct {
-		const char *type;
-		enum set_kind kind;
-	} kinds[] = {
-		{ "ipv4_addr", SET_ADDRESS4 },
-		{ "ipv6_addr", SET_ADDRESS6 },
-		{ "inet_service", SET_PORT },
-	};
 	const char *name = json_string_value(type);
 
-	for (size_t i = 0; name && i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (!strcmp(name, kinds[i].type))
-			return kinds[i].kind;
-	return SET_INLINE;
+	if (!name)
+		return kind_of_expression(json_object_get(type, "typeof"));
+	return !strcmp(name, "ipv4_addr")    ? SET_ADDRESS4 :
+	       !strcmp(name, "ipv6_addr")    ? SET_ADDRESS6 :
+	       !strcmp(name, "inet_service") ? SET_PORT :
+					       SET_INLINE;
 }
 
 static bool read_set(struct import *import, size_t i, const char *kind, const json_t *object)
