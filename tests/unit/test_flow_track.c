@@ -173,6 +173,71 @@ static void a_flow_that_has_ended_takes_no_packet(void **unused)
 	}
 }
 
+/* Which states a protocol's flow may be in. */
+static bool state_fits(uint8_t protocol, uint8_t is)
+{
+	switch (protocol) {
+	case IPPROTO_TCP: return is >= FLOW_TCP_SYN_SENT && is <= FLOW_TCP_LOOSE;
+	case IPPROTO_UDP: return is == FLOW_UDP_NEW || is == FLOW_UDP_REPLIED;
+	case IPPROTO_ICMP: return is == FLOW_ICMP_NEW || is == FLOW_ICMP_REPLIED;
+	case IPPROTO_SCTP: return is >= FLOW_SCTP_NEW && is <= FLOW_SCTP_SHUTDOWN;
+	default: return is == FLOW_OTHER_NEW || is == FLOW_OTHER_REPLIED;
+	}
+}
+
+/* Bytes of which much is small, so that lengths, types and flags are often likely ones. */
+static void scribble(uint8_t *at, unsigned len)
+{
+	for (unsigned i = 0; i < len; i++) {
+		const long r = random();
+
+		at[i] = (uint8_t)(r & 0x300 ? r & 0x1f : r);
+	}
+	if (len > 13 && random() % 4) /* TCP: a header of possible length */
+		at[12] = (uint8_t)((5 + random() % 11) << 4);
+	if (len && random() % 4 == 0) /* ICMP: an echo */
+		memcpy(at, "\10", len < 2 ? len : 2);
+}
+
+/* In memory of exactly their size, for a sanitizer to see what is read beyond. */
+static void random_bytes_do_no_harm(void **unused)
+{
+	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_SCTP, IPPROTO_ICMP, IPPROTO_UDP,
+					     IPPROTO_GRE };
+	static const uint8_t fixed[] = { 20, 12, 8, 8, 0 };
+	unsigned opened[5] = { 0 };
+
+	srandom(3);
+	for (unsigned i = 0; i < 100000; i++) {
+		const unsigned kind = (unsigned)random() % 5, n = 1 + (unsigned)random() % 6;
+		struct track t = { .loose = random() & 1,
+				   .flags = random() % 8 ? 0 : FLOW_ONE_WAY };
+
+		for (unsigned k = 0; k < n; k++) {
+			const unsigned len = fixed[kind] + (unsigned)random() % 60;
+			const unsigned beyond = random() % 4 ? 0 : (unsigned)random() % 60;
+			uint8_t *bytes = malloc(len ? len : 1);
+			struct packet p = { .data = bytes,
+					    .len = len + beyond,
+					    .first_len = (uint16_t)len,
+					    .flags = PKT_L4_COMPLETE,
+					    .ip_len = (uint16_t)(len + beyond),
+					    .ip_version = 4,
+					    .protocol = protocols[kind] };
+
+			scribble(bytes, len);
+			if (random() % 8 == 0)
+				p.flags |= PKT_FRAGMENT;
+			track_give(&t, random() & 1, &p);
+			free(bytes);
+			assert_true(!t.open || state_fits(p.protocol, t.head.state));
+		}
+		opened[kind] += t.open;
+	}
+	for (unsigned i = 0; i < 5; i++)
+		assert_in_range(opened[i], 200, 100000);
+}
+
 static void states_are_found_by_their_names(void **unused)
 {
 	assert_int_equal(flow_states_by_name("established"),
@@ -289,6 +354,7 @@ int main(void)
 		cmocka_unit_test(other_protocols_are_new_until_the_other_side_answers),
 		cmocka_unit_test(without_its_header_a_packet_is_of_no_flow),
 		cmocka_unit_test(a_flow_that_has_ended_takes_no_packet),
+		cmocka_unit_test(random_bytes_do_no_harm),
 		cmocka_unit_test(states_are_found_by_their_names),
 		cmocka_unit_test(the_half_open_go_before_the_established),
 		cmocka_unit_test(every_state_has_a_time_out_and_the_rfcs_are_kept),
