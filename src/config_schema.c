@@ -79,8 +79,7 @@ static const struct conf_key port_keys[] = {
 	{ ENTRY(CONF_INT, port_config, queues, .max = 256, .dflt = "0",
 		.doc = "receive queues to serve; 0: all that the device has. Packets that the "
 		       "device puts into others take the fallback") },
-	{ ENTRY(CONF_ENUM, port_config, fallback, .choices = config_fallback_names,
-		.dflt = "auto",
+	{ ENTRY(CONF_ENUM, port_config, fallback, .choices = config_fallback_names, .dflt = "auto",
 		.doc = "who gets the traffic while visord is not there: the kernel, or nobody (drop); "
 		       "auto: nobody where a firewall is in a chain of the port, else the kernel") },
 	{ ENTRY(CONF_BOOL, port_config, spread, .dflt = "false",
