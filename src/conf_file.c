@@ -28,7 +28,7 @@ char *conf_file_read(const char *path, size_t room, size_t *len, const char **wh
 	else if (!S_ISREG(st.st_mode))
 		*why = "it is not a regular file";
 	else if ((uintmax_t)st.st_size > room)
-		*why = "it is too large: a configuration has at most 16 MiB";
+		*why = "it is too large: a configuration has at most 64 MiB";
 	if (*why)
 		goto out;
 	data = malloc((size_t)st.st_size + 1);

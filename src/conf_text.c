@@ -28,7 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_MAX (16u << 20)
+#define TEXT_MAX (64u << 20)
 #define INCLUDE_DEPTH_MAX 10
 #define NEST_MAX 64
 #define GROUP_KEYS_MAX 4096

@@ -109,8 +109,8 @@ FILE: 1 mistake"
 printf 'ports = ( );\n\nlog\0 = { };\n' >"$scratch/nul.cfg"
 says nul-byte "$scratch/nul.cfg" "FILE:3: a NUL byte; this is no text file
 FILE: 1 mistake"
-truncate -s 16777217 "$scratch/large.cfg"
-says too-large "$scratch/large.cfg" "FILE: cannot read it: it is too large: a configuration has at most 16 MiB
+truncate -s 67108865 "$scratch/large.cfg"
+says too-large "$scratch/large.cfg" "FILE: cannot read it: it is too large: a configuration has at most 64 MiB
 FILE: 1 mistake"
 { printf 'a = '; head -c 100000 /dev/zero | tr '\0' '('; } >"$scratch/deep.cfg"
 says nested-deeply "$scratch/deep.cfg" 'FILE:1: brackets are nested more than 64 deep
