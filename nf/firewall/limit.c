@@ -55,6 +55,15 @@ struct firewall_live *firewall_live_new(void)
 	return live;
 }
 
+uint64_t firewall_left_out(const struct firewall_live *live)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < FIREWALL_LEFT_OUT; i++)
+		n += __atomic_load_n(&live->left_out[i].n, __ATOMIC_RELAXED);
+	return n;
+}
+
 void firewall_live_put(struct firewall_live *live)
 {
 	if (live && !--live->refs)

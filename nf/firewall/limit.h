@@ -18,14 +18,20 @@
 
 #include "keys.h"
 
+#define FIREWALL_LEFT_OUT 8
+
 /* What is remembered of a rule; a reload hands it on to the rule of the same name. */
 struct firewall_live {
 	unsigned refs;
 	uint64_t rate_ns __attribute__((aligned(64))); /* GCRA's theoretical arrival time */
 	uint64_t log_ns __attribute__((aligned(64)));
-	uint64_t logged, left_out; /* lines */
-	uint32_t left_out_since;   /* the last line */
+	uint64_t logged;
+	uint64_t left_out_told; /* with the last line */
 	uint64_t flows_refused;
+	/* lines beyond the limit: a flood may cause many, on all workers */
+	struct firewall_left_out {
+		uint64_t n __attribute__((aligned(64)));
+	} left_out[FIREWALL_LEFT_OUT];
 };
 
 struct firewall_limits {
@@ -45,6 +51,8 @@ enum firewall_taken { FIREWALL_TAKEN, FIREWALL_TOO_MANY, FIREWALL_TABLE_FULL };
 
 void firewall_limits_set(struct firewall_limits *limits, const struct firewall_rule_keys *keys);
 struct firewall_live *firewall_live_new(void);
+/* Lines that were not logged. Any thread. */
+uint64_t firewall_left_out(const struct firewall_live *live);
 void firewall_live_put(struct firewall_live *live);
 struct firewall_sources *firewall_sources_new(unsigned slots); /* a power of two */
 struct firewall_sources *firewall_sources_get(struct firewall_sources *sources);

@@ -120,14 +120,21 @@ static void addresses_fill(struct record *r, const struct firewall_packet *p)
 	}
 }
 
+/* Since the last line; workers that log at the same time may tell it twice or not at all. */
+static uint32_t left_out_since(struct firewall_live *live)
+{
+	const uint64_t n = firewall_left_out(live);
+
+	return (uint32_t)(n - __atomic_exchange_n(&live->left_out_told, n, __ATOMIC_RELAXED));
+}
+
 static void record_fill(struct record *r, const struct datapath *dp,
 			const struct firewall_rule *rule, const struct firewall_packet *p,
 			const struct firewall_decision *d)
 {
 	*r = (struct record){
 		.label = rule->label,
-		.left_out = __atomic_exchange_n(&rule->limit->live->left_out_since, 0,
-						__ATOMIC_RELAXED),
+		.left_out = left_out_since(rule->limit->live),
 		.sport = p->key.sport,
 		.dport = p->key.dport,
 		.len = p->packet->ip_len,
@@ -155,13 +162,13 @@ void firewall_log_packet(struct datapath *dp, const struct firewall_rule *rule,
 			 const struct firewall_decision *decision)
 {
 	struct firewall_live *live = rule->limit->live;
+	uint64_t *left_out = &live->left_out[dp->index % FIREWALL_LEFT_OUT].n;
 	struct datapath_event event = { .print = print };
 	struct record record;
 
 	if (!firewall_rate_take(&live->log_ns, rule->limit->log_cost_ns, rule->limit->log_depth_ns,
 				dp->now_ns)) {
-		__atomic_fetch_add(&live->left_out, 1, __ATOMIC_RELAXED);
-		__atomic_fetch_add(&live->left_out_since, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(left_out, 1, __ATOMIC_RELAXED);
 		return;
 	}
 	record_fill(&record, dp, rule, packet, decision);
@@ -169,5 +176,5 @@ void firewall_log_packet(struct datapath *dp, const struct firewall_rule *rule,
 	if (datapath_event(dp, &event))
 		__atomic_fetch_add(&live->logged, 1, __ATOMIC_RELAXED);
 	else
-		__atomic_fetch_add(&live->left_out, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(left_out, 1, __ATOMIC_RELAXED);
 }

@@ -100,7 +100,7 @@ static void limits_show(const struct firewall_rule *rule, json_t *out)
 		return;
 	if (limit->log_cost_ns) {
 		json_object_set_new(out, "logged", number(READ(limit->live->logged)));
-		json_object_set_new(out, "log_left_out", number(READ(limit->live->left_out)));
+		json_object_set_new(out, "log_left_out", number(firewall_left_out(limit->live)));
 	}
 	if (limit->max_flows)
 		json_object_set_new(out, "max_flows", number(limit->max_flows));

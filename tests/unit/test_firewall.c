@@ -206,6 +206,8 @@ static void interfaces_and_zones(void **state)
 	static const char through[] = "in = \"inside\"; out = \"outside\";";
 	static const char back[] = "in = [ \"outside\", \"x\" ]; out = \"lan\";";
 	static const char away[] = "out = \"wan\";";
+	static const char not_[] = "in = \"!inside\";", but[] = "in = [ \"inside\", \"!x\" ];";
+	static const char but_lan[] = "in = [ \"inside\", \"!lan\" ];";
 	static const struct line lines[] = {
 		{ in, "10.0.0.5", "198.51.100.7", UDP, .iface = LAN, .met = true },
 		{ in, "198.51.100.7", "10.0.0.5", UDP, .iface = WAN },
@@ -220,6 +222,11 @@ static void interfaces_and_zones(void **state)
 		{ away, "10.0.0.5", "198.51.100.7", UDP, .iface = LAN, .met = true },
 		{ away, "198.51.100.7", "10.0.0.5", UDP, .iface = WAN },
 		{ away, "198.51.100.7", "10.0.0.1", UDP, .iface = WAN },
+		{ not_, "198.51.100.7", "10.0.0.5", UDP, .iface = WAN, .met = true },
+		{ not_, "10.0.0.5", "198.51.100.7", UDP, .iface = LAN },
+		{ but, "10.0.0.5", "198.51.100.7", UDP, .iface = LAN, .met = true },
+		{ but, "198.51.100.7", "10.0.0.5", UDP, .iface = WAN },
+		{ but_lan, "10.0.0.5", "198.51.100.7", UDP, .iface = LAN },
 	};
 
 	TABLE(lines, zones);
@@ -297,6 +304,43 @@ static void a_rule_of_long_lists_meets_the_same(void **state)
 		expect(&lines[i], config, true);
 		expect(&lines[i], config, false);
 	}
+	(void)state;
+}
+
+/* The longest list is of ports, which both families share. */
+static void a_rule_of_many_ports_meets_the_same_in_both_families(void **state)
+{
+	static const struct {
+		bool six;
+		uint8_t protocol;
+		uint16_t port;
+		bool met;
+	} cases[] = { { false, TCP, 7777, true }, { false, TCP, 7778, false },
+		      { true, TCP, 1, true },	  { true, TCP, 9999, true },
+		      { true, TCP, 2, false },	  { true, UDP, 1, false } };
+	char *config = malloc(100000);
+
+	for (size_t i = 0; i < 4 * sizeof(cases) / sizeof(cases[0]); i++) {
+		const bool source = i & 1;
+		const struct line line = {
+			.rule = source ? "odd source ports" : "odd destination ports",
+			.from = cases[i / 4].six ? "2001:db8:1::5" : "10.0.0.5",
+			.to = cases[i / 4].six ? "2001:db8::7" : "198.51.100.7",
+			.protocol = cases[i / 4].protocol,
+			.sport = source ? cases[i / 4].port : 20000,
+			.dport = source ? 20000 : cases[i / 4].port,
+			.iface = LAN,
+			.met = cases[i / 4].met,
+		};
+		size_t n = (size_t)sprintf(config, "rules = ( { proto = \"tcp\"; %s = [ 1",
+					   source ? "sport" : "dport");
+
+		for (unsigned port = 3; port < 10000; port += 2)
+			n += (size_t)sprintf(config + n, ", %u", port);
+		sprintf(config + n, " ]; action = \"accept\"; } );");
+		expect(&line, config, i & 2);
+	}
+	free(config);
 	(void)state;
 }
 
@@ -397,6 +441,31 @@ static void forged_sources_are_refused(void **state)
 	(void)state;
 }
 
+static void any_leg_of_a_multipath_route_leads_back(void **state)
+{
+	static const uint32_t legs[] = { HOP_WAN, HOP_TEST };
+	const struct asked ask = { .probe = { .from = "203.0.113.7", .to = "198.51.100.7" },
+				   .iface = LAN };
+
+	for (unsigned leads = 0; leads < 2; leads++) {
+		struct wall *wall =
+			wall_new("default = \"accept\"; zones = ( { name = \"all\"; interfaces = "
+				 "[ \"lan\", \"wan\" ]; antispoof = \"strict\"; } );");
+		struct nexthop *group;
+		const char *reason;
+
+		support_hop(wall->s, HOP_TEST, NEXTHOP_FORWARD, leads ? LAN : WAN, "10.0.0.5");
+		group = support_hop(wall->s, HOP_TEST + 1, NEXTHOP_GROUP, WAN, NULL);
+		group->buckets = legs;
+		group->bucket_mask = 1;
+		support_route(wall->s, "203.0.113.0/24", HOP_TEST + 1);
+		reason = wall_ask(wall, &ask);
+		assert_int_equal(reason == NULL, leads);
+		wall_free(wall);
+	}
+	(void)state;
+}
+
 static void states_are_asked_for_by_name(void **state)
 {
 	static const struct {
@@ -443,9 +512,11 @@ int main(void)
 		cmocka_unit_test(interfaces_and_zones),
 		cmocka_unit_test(sets_of_addresses_and_ports),
 		cmocka_unit_test(a_rule_of_long_lists_meets_the_same),
+		cmocka_unit_test(a_rule_of_many_ports_meets_the_same_in_both_families),
 		cmocka_unit_test(the_first_rule_that_meets_decides),
 		cmocka_unit_test(policies_and_the_default_decide_what_no_rule_does),
 		cmocka_unit_test(forged_sources_are_refused),
+		cmocka_unit_test(any_leg_of_a_multipath_route_leads_back),
 		cmocka_unit_test(states_are_asked_for_by_name),
 	};
 

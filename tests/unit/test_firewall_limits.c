@@ -46,7 +46,9 @@ static void a_rate_lets_its_burst_in_and_then_so_many_a_second(void **state)
 		wall->s->dp.now_ns = 5 * SECOND_NS;
 		assert_int_equal(let_in(wall, &ask, 20), 4);
 		assert_string_equal(wall_ask(wall, &ask), "rate");
-		wall->s->dp.now_ns += SECOND_NS / 10;
+		wall->s->dp.now_ns += SECOND_NS / 20;
+		assert_int_equal(let_in(wall, &ask, 20), 0);
+		wall->s->dp.now_ns += SECOND_NS / 20;
 		assert_int_equal(let_in(wall, &ask, 20), 1);
 		wall->s->dp.now_ns += SECOND_NS / 5;
 		assert_int_equal(let_in(wall, &ask, 20), 2);
@@ -136,6 +138,18 @@ static void a_rule_may_have_so_many_flows_at_a_time(void **state)
 	(void)state;
 }
 
+static json_int_t counted(struct wall *wall, const char *what)
+{
+	json_t *shown = json_object();
+	json_int_t n;
+
+	wall->nf.ops->show(&wall->nf, shown);
+	n = json_integer_value(
+		json_object_get(json_array_get(json_object_get(shown, "rules"), 0), what));
+	json_decref(shown);
+	return n;
+}
+
 static void asking_again_uses_nothing_up(void **state)
 {
 	struct asked ask = ask_from("10.0.0.5");
@@ -147,6 +161,7 @@ static void asking_again_uses_nothing_up(void **state)
 	assert_null(wall_ask(wall, &ask));
 	ask.again = true;
 	assert_int_equal(let_in(wall, &ask, 5), 5);
+	assert_int_equal(counted(wall, "packets"), 0);
 	wall_close(wall);
 	ask.again = false;
 	wall->s->dp.now_ns += 86400 * SECOND_NS;
@@ -191,6 +206,8 @@ static void a_flow_counts_for_the_rule_that_lets_it_in_now(void **state)
 	assert_null(wall_ask(wall, &ask));
 	ask.again = false;
 	assert_string_equal(wall_ask(wall, &ask), "max_flows_per_source");
+	wall_reload(wall, "%s", first); /* nobody counts for that one any more */
+	assert_null(wall_ask(wall, &ask));
 	wall_free(wall);
 	(void)state;
 }
@@ -335,7 +352,9 @@ static void a_rejected_tcp_sender_gets_a_reset_that_it_believes(void **state)
 	tcp = sent->data + 34;
 	assert_int_equal(tcp[13], 0x04);
 	assert_int_equal(bytes_get32(tcp + 4), bytes_get32(packet_l4(wall->last) + 8));
-	assert_null(reject(wall, "auto", &reset));
+	for (unsigned i = 0; i < 200; i++) /* and they use nothing up */
+		assert_null(reject(wall, "auto", &reset));
+	assert_non_null(reject(wall, "auto", &syn));
 	wall->s->dp.icmp_rate = 0;
 	assert_null(reject(wall, "auto", &syn));
 	sent = reject(wall, "admin-prohibited", &syn);

@@ -115,6 +115,11 @@ static void entries_with_a_time_go_by_themselves(void **state)
 		assert_true(add(wall, entry, (int)(i * 37 % 57 + 1) * 10));
 	}
 	assert_true(add(wall, "10.0.0.59", 5000)); /* longer than before */
+	assert_true(add(wall, "10.0.0.99", 4000));
+	assert_true(add(wall, "10.0.0.99", 1)); /* and shorter */
+	wall->nf.ops->tick(&wall->nf, now + 5 * SECOND_NS);
+	assert_false(has(wall, "10.0.0.99"));
+	assert_true(has(wall, "10.0.0.3"));
 	wall->nf.ops->tick(&wall->nf, now + 300 * SECOND_NS);
 	for (unsigned i = 3; i < 59; i++) {
 		snprintf(entry, sizeof(entry), "10.0.0.%u", i);
@@ -171,6 +176,44 @@ static void what_was_added_stays_over_a_reload(void **state)
 	assert_true(has(wall, "10.0.0.4"));
 	wall->nf.ops->tick(&wall->nf, now + 200 * SECOND_NS);
 	assert_false(has(wall, "10.0.0.4"));
+	wall_free(wall);
+	(void)state;
+}
+
+/* Where an entry is from, as `set list` has it. */
+static const char *origin(struct wall *wall, const char *entry)
+{
+	json_t *args = json_pack("{s:s}", "set", "s"), *result, *item;
+	const char *found = "nowhere";
+	char *error = NULL;
+	size_t i;
+
+	result = command(wall, "set list")->run(&wall->nf, args, &error);
+	json_array_foreach (json_object_get(result, "entries"), i, item)
+		if (!strcmp(json_string_value(json_object_get(item, "entry")), entry))
+			found = strcmp(json_string_value(json_object_get(item, "origin")),
+				       "configuration") ?
+					"added" :
+					"configuration";
+	json_decref(result);
+	json_decref(args);
+	return found;
+}
+
+static void an_entry_that_is_configured_later_does_not_end(void **state)
+{
+	struct wall *wall = wall_new("sets = ( { name = \"s\"; } ); " RULES);
+	const uint64_t now = clock_now_ns();
+
+	assert_true(add(wall, "10.0.0.1", 100));
+	assert_string_equal(origin(wall, "10.0.0.1"), "added");
+	wall_reload(wall, "sets = ( { name = \"s\"; addresses = \"10.0.0.1\"; } ); " RULES);
+	assert_string_equal(origin(wall, "10.0.0.1"), "configuration");
+	wall->nf.ops->tick(&wall->nf, now + 200 * SECOND_NS);
+	assert_true(has(wall, "10.0.0.1"));
+	assert_false(add(wall, "10.0.0.1", 100)); /* nor can it be given a time */
+	wall->nf.ops->tick(&wall->nf, now + 400 * SECOND_NS);
+	assert_true(has(wall, "10.0.0.1"));
 	wall_free(wall);
 	(void)state;
 }
@@ -292,6 +335,7 @@ int main(void)
 		cmocka_unit_test(entries_with_a_time_go_by_themselves),
 		cmocka_unit_test(a_time_can_be_taken_back),
 		cmocka_unit_test(what_was_added_stays_over_a_reload),
+		cmocka_unit_test(an_entry_that_is_configured_later_does_not_end),
 		cmocka_unit_test(a_file_is_read_and_read_again_when_it_has_changed),
 		cmocka_unit_test(sets_of_ports_change_as_well),
 		cmocka_unit_test(a_list_says_where_an_entry_is_from_and_goes_on_by_pages),
