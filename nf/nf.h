@@ -68,8 +68,9 @@ struct nf_ops {
 	/* Stateless ones, asked for every packet: leave PACKET_CONTINUE, or TX/DROP/STOLEN. Of a
 	 * function that has both, the instance says which (`stateful`). worker. */
 	void (*process)(struct nf *nf, struct datapath *dp, struct burst *burst);
-	/* One source for visorctl and metrics: `show functions` and `show NAME`. control. */
-	void (*show)(const struct nf *nf, json_t *out);
+	/* One source for visorctl and metrics: `show NAME` with its arguments, which may pick a part,
+	 * and `show functions` in a few words (args NULL). control. */
+	void (*show)(const struct nf *nf, const json_t *args, json_t *out);
 	const struct nf_command *commands;	      /* ends with name == NULL; or NULL */
 	void (*tick)(struct nf *nf, uint64_t now_ns); /* once a second. control. */
 };

@@ -64,7 +64,7 @@ static json_t *show(void *arg, const json_t *args, char **error, json_t **errors
 		if (!is_wanted(nf, c->ops, instance))
 			continue;
 		item = json_pack("{s:s}", "name", nf->name);
-		nf->ops->show(nf, item);
+		nf->ops->show(nf, args, item);
 		json_array_append_new(list, item);
 	}
 	if (instance && !json_array_size(list)) {

@@ -278,7 +278,7 @@ static json_t *show_functions(void *arg, const json_t *args, char **error, json_
 					 nf->name, "doc", nf->ops->doc ? nf->ops->doc : "");
 
 		if (nf->ops->show)
-			nf->ops->show(nf, item);
+			nf->ops->show(nf, NULL, item);
 		json_array_append_new(out, item);
 	}
 	return json_pack("{s:o}", "functions", out);

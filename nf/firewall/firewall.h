@@ -116,7 +116,7 @@ bool firewall_spoofed(const struct firewall *fw, struct datapath *dp,
 
 /* What visorctl sees and does. control. */
 extern const struct nf_command firewall_commands[];
-void firewall_show(const struct nf *nf, json_t *out);
+void firewall_show(const struct nf *nf, const json_t *args, json_t *out);
 
 /* Tell the sender. worker. */
 void firewall_reject(struct datapath *dp, const struct packet *packet, uint8_t reject_with);

@@ -7,6 +7,7 @@
 #include "firewall.h"
 #include "flow_label.h"
 
+#define RULES_SHOWN 10000 /* where no limit is given */
 #define READ(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
 
 static json_t *number(uint64_t value)
@@ -156,21 +157,40 @@ static json_t *tables_show(const struct firewall *fw)
 			 (json_int_t)bytes);
 }
 
-void firewall_show(const struct nf *nf, json_t *out)
+/* Rules of that name, or `limit` of them all. */
+static void rules_show(const struct firewall *fw, const json_t *args, json_t *out)
+{
+	const char *name = json_string_value(json_object_get(args, "rule"));
+	const json_t *limit = json_object_get(args, "limit");
+	const json_int_t most = json_is_integer(limit) ? json_integer_value(limit) : RULES_SHOWN;
+	const uint64_t now_ns = clock_now_ns();
+	json_t *rules = json_array();
+
+	for (unsigned i = 0; i < fw->n_rules && (json_int_t)json_array_size(rules) < most; i++)
+		if (!name || !strcmp(fw->rules[i].name, name))
+			json_array_append_new(rules, rule_show(fw, i, now_ns));
+	json_object_set_new(out, "rules", rules);
+	json_object_set_new(out, "rules_total", number(fw->n_rules));
+}
+
+void firewall_show(const struct nf *nf, const json_t *args, json_t *out)
 {
 	const struct firewall *fw = nf->state;
-	const uint64_t now_ns = clock_now_ns();
-	json_t *rules = json_array(), *sets = json_array();
+	json_t *sets = json_array();
 
 	json_object_set_new(out, "stateful", json_boolean(fw->keys->stateful));
 	json_object_set_new(out, "default", json_string(firewall_action_names[fw->keys->dflt]));
 	json_object_set_new(out, "on_change",
 			    json_string(fw->keys->on_change ? "keep" : "recheck"));
-	for (unsigned i = 0; i < fw->n_rules; i++)
-		json_array_append_new(rules, rule_show(fw, i, now_ns));
+	if (!args) {
+		json_object_set_new(out, "rules", number(fw->keys->rules.n));
+		json_object_set_new(out, "sets", number(fw->keys->sets.n));
+		json_decref(sets);
+		return;
+	}
+	rules_show(fw, args, out);
 	for (unsigned i = 0; i < fw->keys->sets.n; i++)
 		json_array_append_new(sets, firewall_set_show(fw->sets[i]));
-	json_object_set_new(out, "rules", rules);
 	json_object_set_new(out, "sets", sets);
 	json_object_set_new(out, "classifier", tables_show(fw));
 	sources_show(fw->flows_by_source, "flows_by_source", out);

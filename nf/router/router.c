@@ -280,7 +280,7 @@ static void router_process(struct nf *nf, struct datapath *dp, struct burst *bur
 	egress_send(dp, packets, hops, going);
 }
 
-static void router_show(const struct nf *nf, json_t *out)
+static void router_show(const struct nf *nf, const json_t *args, json_t *out)
 {
 	const struct router_conf *conf = nf->conf;
 

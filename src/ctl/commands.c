@@ -224,13 +224,14 @@ const struct command commands[] = {
 	},
 	{
 		.words = "show firewall",
-		.operands = "[FIREWALL]",
-		.max = 1,
-		.options = "a",
+		.operands = "[FIREWALL [RULE]]",
+		.max = 2,
+		.options = "an",
 		.summary = "rules and what they met, sets, limits",
 		.help = "A rule's packets and bytes are those of the flows that it let in, and those that it\n"
 			"refused or counted by themselves; LAST is how long ago it last decided. Below the\n"
-			"rules stand the policies and the default, then the sets.",
+			"rules stand the policies and the default, then the sets. With RULE that one alone; at\n"
+			"most 10000 of them unless --limit says otherwise.",
 		.examples =
 			"visorctl show firewall\n"
 			"visorctl show firewall edge --watch 1\n"

@@ -8,9 +8,12 @@
 bool instance_arguments(const struct options *options, const struct operands *operands,
 			json_t *args)
 {
-	(void)options;
 	if (operands->n)
 		json_object_set_new(args, "instance", json_string(operands->word[0]));
+	if (operands->n > 1)
+		json_object_set_new(args, "rule", json_string(operands->word[1]));
+	if (options->limit >= 0)
+		json_object_set_new(args, "limit", json_integer(options->limit));
 	return true;
 }
 

@@ -103,6 +103,18 @@ static void sources_line(const json_t *firewall, const char *key, const char *wh
 		value_count(refused, value_integer(sources, "refused"), style));
 }
 
+/* There may be more than were shown: the daemon sends so many, or those that were asked for. */
+static void rules_left(const json_t *firewall, const struct style *style, FILE *out)
+{
+	const json_int_t shown = (json_int_t)json_array_size(json_object_get(firewall, "rules"));
+	const json_int_t total = value_integer(firewall, "rules_total");
+	char all[VALUE_TEXT];
+
+	if (total > shown)
+		fprintf(out, "\n%" JSON_INTEGER_FORMAT " of %s rules\n", shown,
+			value_count(all, total, style));
+}
+
 static void firewall_print(const json_t *firewall, const struct style *style, FILE *out)
 {
 	bool stateful = json_is_true(json_object_get(firewall, "stateful"));
@@ -113,6 +125,7 @@ static void firewall_print(const json_t *firewall, const struct style *style, FI
 		value_string(firewall, "default"), stateful ? "; flows when rules change: " : "",
 		stateful ? value_string(firewall, "on_change") : "");
 	rules_table(json_object_get(firewall, "rules"), style, out);
+	rules_left(firewall, style, out);
 	sets_table(json_object_get(firewall, "sets"), style, out);
 	sources_line(firewall, "flows_by_source", "flows by source", style, out);
 	sources_line(firewall, "rate_by_source", "rates by source", style, out);

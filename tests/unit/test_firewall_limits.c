@@ -140,10 +140,11 @@ static void a_rule_may_have_so_many_flows_at_a_time(void **state)
 
 static json_int_t counted(struct wall *wall, const char *what)
 {
-	json_t *shown = json_object();
+	json_t *shown = json_object(), *all = json_object();
 	json_int_t n;
 
-	wall->nf.ops->show(&wall->nf, shown);
+	wall->nf.ops->show(&wall->nf, all, shown);
+	json_decref(all);
 	n = json_integer_value(
 		json_object_get(json_array_get(json_object_get(shown, "rules"), 0), what));
 	json_decref(shown);
@@ -218,13 +219,14 @@ static void lines_are_logged_within_their_limit_and_the_others_counted(void **st
 	struct wall *wall =
 		wall_new("rules = ( { name = \"ssh\"; log = true; log_limit = 3; action = "
 			 "\"drop\"; } );");
-	json_t *shown = json_object(), *rule;
+	json_t *shown = json_object(), *all = json_object(), *rule;
 
 	wall->s->dp.now_ns = 5 * SECOND_NS;
 	ask.probe.protocol = IPPROTO_TCP;
 	assert_int_equal(let_in(wall, &ask, 10), 0);
 	assert_int_equal(wall->s->n_events, 3);
-	wall->nf.ops->show(&wall->nf, shown);
+	wall->nf.ops->show(&wall->nf, all, shown);
+	json_decref(all);
 	rule = json_array_get(json_object_get(shown, "rules"), 0);
 	assert_int_equal(json_integer_value(json_object_get(rule, "logged")), 3);
 	assert_int_equal(json_integer_value(json_object_get(rule, "log_left_out")), 7);
@@ -384,6 +386,37 @@ static void a_full_table_of_sources_refuses_by_name_and_counts_right(void **stat
 	(void)state;
 }
 
+static void one_rule_can_be_shown_or_some(void **state)
+{
+	struct wall *wall =
+		wall_new("rules = ( { name = \"a\"; action = \"count\"; }, { name = \"b\"; "
+			 "action = \"count\"; } );");
+	static const struct {
+		const char *args;
+		size_t shown;
+		const char *first;
+	} cases[] = { { "{}", 3, "a" },
+		      { "{\"rule\": \"b\"}", 1, "b" },
+		      { "{\"rule\": \"default\"}", 1, "default" },
+		      { "{\"limit\": 2}", 2, "a" } };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		json_t *args = json_loads(cases[i].args, 0, NULL), *out = json_object(), *rules;
+
+		wall->nf.ops->show(&wall->nf, args, out);
+		rules = json_object_get(out, "rules");
+		assert_int_equal(json_array_size(rules), cases[i].shown);
+		assert_string_equal(
+			json_string_value(json_object_get(json_array_get(rules, 0), "name")),
+			cases[i].first);
+		assert_int_equal(json_integer_value(json_object_get(out, "rules_total")), 3);
+		json_decref(args);
+		json_decref(out);
+	}
+	wall_free(wall);
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +430,7 @@ int main(void)
 		cmocka_unit_test(a_flow_counts_for_the_rule_that_lets_it_in_now),
 		cmocka_unit_test(lines_are_logged_within_their_limit_and_the_others_counted),
 		cmocka_unit_test(a_line_names_rule_interfaces_addresses_and_flags),
+		cmocka_unit_test(one_rule_can_be_shown_or_some),
 		cmocka_unit_test(a_rejected_sender_is_told_by_icmp),
 		cmocka_unit_test(a_rejected_tcp_sender_gets_a_reset_that_it_believes),
 		cmocka_unit_test(a_full_table_of_sources_refuses_by_name_and_counts_right),
