@@ -307,14 +307,18 @@ void flow_label_read(uint32_t label, struct flow_label_counters *sum)
 		sum->opened += __atomic_load_n(&labels.counters[i][label].opened, __ATOMIC_RELAXED);
 }
 
-/* Closed ones are counted first, so one that is closed or opened meanwhile counts as alive. */
+/* Closed ones are counted first, so one that is closed or opened meanwhile counts as alive. One may
+ * be counted as closed before it is as opened: another worker found it, and gave it another label,
+ * before the worker that opened it came to count. */
 uint64_t flow_label_alive(uint32_t label)
 {
-	uint64_t alive = 0;
+	int64_t alive = 0;
 
 	for (unsigned i = 0; i < labels.workers; i++)
-		alive -= __atomic_load_n(&labels.counters[i][label].closed, __ATOMIC_ACQUIRE);
+		alive -= (int64_t)__atomic_load_n(&labels.counters[i][label].closed,
+						  __ATOMIC_ACQUIRE);
 	for (unsigned i = 0; i < labels.workers; i++)
-		alive += __atomic_load_n(&labels.counters[i][label].opened, __ATOMIC_RELAXED);
-	return alive;
+		alive += (int64_t)__atomic_load_n(&labels.counters[i][label].opened,
+						  __ATOMIC_RELAXED);
+	return alive < 0 ? 0 : (uint64_t)alive;
 }

@@ -91,6 +91,10 @@ static void counters_are_summed_over_the_workers(void **state)
 	flow_label_read(next, &sum);
 	assert_int_equal(sum.opened + sum.closed + sum.packets + sum.last_ns, 0);
 	assert_int_equal(flow_label_alive(next), 0);
+	flow_label_closed(flow_label_of(1, next), 0, 0); /* before the other has counted it */
+	assert_int_equal(flow_label_alive(next), 0);
+	flow_label_opened(flow_label_of(0, next));
+	assert_int_equal(flow_label_alive(next), 0);
 }
 
 static void a_label_lives_as_long_as_a_reference(void **state)
