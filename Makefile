@@ -58,12 +58,16 @@ $(BUILD)/tests/tools/%: tests/tools/%.c Makefile $(LIB)
 	$(call say,CC,$@)mkdir -p $(@D) && $(CC) $(ALL_C) -MF $@.d $(ALL_LD) -o $@ $< $(LIB) $(LIBS)
 tools: $(TOOLS)
 
-# Where DPDK is installed, lpm_bench compares with it.
+# Where DPDK is installed, lpm_bench and classifier_bench compare with it.
 DPDK      = $(if $(SAN),,$(shell pkg-config --exists libdpdk && echo libdpdk))
 $(BUILD)/bench/lpm_bench: $(if $(DPDK),$(BUILD)/bench/lpm_peer_dpdk.o)
 $(BUILD)/bench/lpm_bench: BENCH_LIBS = $(if $(DPDK),$(shell pkg-config --libs libdpdk))
 $(BUILD)/bench/lpm_bench.o: ALL_C += $(if $(DPDK),-DLPM_PEER_DPDK)
 $(BUILD)/bench/lpm_peer_dpdk.o: ALL_C += $(shell pkg-config --cflags libdpdk)
+$(BUILD)/bench/classifier_bench: $(if $(DPDK),$(BUILD)/bench/classifier_peer_dpdk.o)
+$(BUILD)/bench/classifier_bench: BENCH_LIBS = $(if $(DPDK),$(shell pkg-config --libs libdpdk))
+$(BUILD)/bench/classifier_bench.o: ALL_C += -Itests/unit $(if $(DPDK),-DCLASSIFIER_PEER_DPDK)
+$(BUILD)/bench/classifier_peer_dpdk.o: ALL_C += $(shell pkg-config --cflags libdpdk)
 benches: $(BENCHES)
 
 # The steering program: built by clang, embedded by its skeleton.
