@@ -276,7 +276,7 @@ static void *reader_run(void *arg)
 
 static double changes_run(struct set *s, bool *absent, double seconds)
 {
-	double start = now();
+	double start = spent();
 	size_t n = 0;
 
 	do {
@@ -288,8 +288,8 @@ static double changes_run(struct set *s, bool *absent, double seconds)
 				abort();
 			absent[at] = !absent[at];
 		}
-	} while (now() - start < seconds);
-	return (double)n / (now() - start) / 1e3;
+	} while (spent() - start < seconds);
+	return (double)n / (spent() - start) / 1e3;
 }
 
 static void changes_measure(struct set *s, const struct options *o)

@@ -58,30 +58,6 @@ static uint8_t *reserve(size_t bytes)
 	return aligned;
 }
 
-int classifier_arena_init(struct classifier_arena *a)
-{
-	memset(a, 0, sizeof(*a));
-	for (a->reserved = RESERVE_MAX; a->reserved >= RESERVE_MIN; a->reserved /= 2) {
-		a->base = reserve(a->reserved);
-		if (a->base)
-			break;
-	}
-	if (!a->base)
-		return -ENOMEM;
-	(void)madvise(a->base, a->reserved, MADV_HUGEPAGE);
-	a->top = 1; /* line 0 is no piece */
-	return 0;
-}
-
-void classifier_arena_fini(struct classifier_arena *a)
-{
-	if (a->base)
-		munmap(a->base, a->reserved);
-	free(a->limbo);
-	a->base = NULL;
-	a->limbo = NULL;
-}
-
 static bool arena_open(struct classifier_arena *a, size_t lines)
 {
 	size_t want = round_up(lines * CLASSIFIER_LINE, STEP);
@@ -92,6 +68,34 @@ static bool arena_open(struct classifier_arena *a, size_t lines)
 		return false;
 	a->mapped = want;
 	return true;
+}
+
+int classifier_arena_init(struct classifier_arena *a, uint32_t fixed)
+{
+	memset(a, 0, sizeof(*a));
+	for (a->reserved = RESERVE_MAX; a->reserved >= RESERVE_MIN; a->reserved /= 2) {
+		a->base = reserve(a->reserved);
+		if (a->base)
+			break;
+	}
+	if (!a->base)
+		return -ENOMEM;
+	(void)madvise(a->base, a->reserved, MADV_HUGEPAGE);
+	if (!arena_open(a, fixed)) {
+		classifier_arena_fini(a);
+		return -ENOMEM;
+	}
+	a->top = fixed;
+	return 0;
+}
+
+void classifier_arena_fini(struct classifier_arena *a)
+{
+	if (a->base)
+		munmap(a->base, a->reserved);
+	free(a->limbo);
+	a->base = NULL;
+	a->limbo = NULL;
 }
 
 static uint32_t *link_of(const struct classifier_arena *a, uint32_t line)

@@ -28,8 +28,8 @@ struct classifier_arena {
 	uint32_t free_head[CLASSIFIER_ARENA_CLASSES];
 };
 
-/* @return 0, -ENOMEM. *control* */
-int classifier_arena_init(struct classifier_arena *a);
+/* Hands out the first @fixed > 0 lines, zeroed, for good. @return 0, -ENOMEM. *control* */
+int classifier_arena_init(struct classifier_arena *a, uint32_t fixed);
 
 /* Unmaps everything; the caller has waited for its readers. *control* */
 void classifier_arena_fini(struct classifier_arena *a);

@@ -94,15 +94,22 @@ static void place_write(unsigned int words, uint32_t *block, unsigned int place,
 	tail->mask[place] = box->mask;
 }
 
+static const struct classifier_box unused = {
+	.value = UINT32_MAX, /* a zone that no key has */
+	.mask = UINT32_MAX,
+	.priority = CLASSIFIER_NONE,
+	.rule = CLASSIFIER_NONE,
+};
+
+void classifier_block_clear(unsigned int words, void *block)
+{
+	for (unsigned int place = 0; place < CLASSIFIER_BLOCK; place++)
+		place_write(words, block, place, &unused);
+}
+
 void classifier_blocks_write(unsigned int words, void *blocks,
 			     const struct classifier_box *const *box, unsigned int n)
 {
-	static const struct classifier_box unused = {
-		.value = UINT32_MAX, /* a zone that no key has */
-		.mask = UINT32_MAX,
-		.priority = CLASSIFIER_NONE,
-		.rule = CLASSIFIER_NONE,
-	};
 	uint32_t *block = blocks;
 
 	for (unsigned int i = 0; i < n; i += CLASSIFIER_BLOCK) {

@@ -84,6 +84,9 @@ bool classifier_box_equal(unsigned int words, const struct classifier_box *a,
 void classifier_blocks_write(unsigned int words, void *blocks,
 			     const struct classifier_box *const *box, unsigned int n);
 
+/* Writes a block that nothing matches. */
+void classifier_block_clear(unsigned int words, void *block);
+
 /* Reads box @i of a leaf. @return false: that place is unused. */
 bool classifier_blocks_read(unsigned int words, const void *blocks, unsigned int i,
 			    struct classifier_box *box);

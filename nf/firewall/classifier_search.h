@@ -18,4 +18,8 @@ extern enum classifier_cpu classifier_cpu_limit;
 /* The fastest for a family on this processor, within the limit. *any* */
 classifier_search_fn *classifier_search_best(unsigned int family);
 
+/* classifier_search_avx512.c */
+bool classifier_search_has_avx512(void);
+classifier_search_fn classifier_search4_avx512, classifier_search6_avx512;
+
 #endif

@@ -2,13 +2,13 @@
 /*
  * Loading a tree, and changing it box by box.
  *
- * A change is two-phased. First each leaf that the box is in is written anew, beside the old one; a leaf
- * that has grown to more than a power of two of boxes is given to classifier_build(), which may find a
- * cut by now, and a subtree whose number of boxes has doubled or quartered since its cut was chosen is
- * built anew as a whole. Memory can run out only here, and then the new pieces are released and nothing
- * has happened. Then each of them is published by one store to the reference in its node. A key's path
- * leads to one leaf of those, so a reader sees the box or does not. The old pieces wait in the arena for
- * a grace period.
+ * A change is two-phased. First each leaf that the box is in is written anew, beside the old one; one
+ * that has grown large is now and then given to classifier_build(), which may find a cut by now, and a
+ * subtree whose number of boxes has doubled or quartered since its cut was chosen is built anew as a
+ * whole. Memory can run out only here, and then the new pieces are released and nothing has happened.
+ * Then each of them is published by one store to the reference in its node. A key's path leads to one
+ * leaf of those, so a reader sees the box or does not. The old pieces wait in the arena for a grace
+ * period.
  *
  * A box that would have to go into very many leaves (a wildcard in a set of exact entries) goes into the
  * second tree instead, so that a change stays cheap; readers look there only when its lowest priority
@@ -21,8 +21,10 @@
 #include <string.h>
 
 #define LIMBO_LINES 16384u /* a MB awaits a grace period before a change asks for one */
-#define LEAVES_MAX 64u	   /* that one added box may go into in the first tree */
+#define LEAVES_MAX 256u	   /* that one added box may go into in the first tree */
 #define REBUILD_SLACK 32u
+
+#define SMALL 4096u /* boxes of a set that caches hold, copies and all */
 
 /* Of loading: lines for a classifier, and for each box (of IPv4's four words). */
 #define BUDGET_LINES 49152u
@@ -43,12 +45,10 @@ struct change {
 	struct classifier_tree *t;
 	const struct classifier_box *box;
 	bool add;
-	size_t leaves_max;
 	struct edit *edit;
 	size_t edits, edit_room;
 	struct visit *visit;
 	size_t visits, visit_room;
-	bool too_many;
 };
 
 /* --- boxes of a leaf or a subtree, with the change ----------------------------------------------- */
@@ -155,6 +155,19 @@ static bool rebuild(struct change *c, uint64_t *slot, unsigned int depth)
 	return ok;
 }
 
+/*
+ * Whether to look for a cut for a leaf of @n boxes. That costs far more than writing the leaf, and mostly
+ * there is none: so not each time, and in large ones only when they have doubled.
+ */
+static bool leaf_may_split(const struct change *c, size_t n)
+{
+	if (!c->add || n <= 2 * CLASSIFIER_BLOCK)
+		return false;
+	if (n > 16 * CLASSIFIER_BLOCK)
+		return ((n - 1) & (n - 2)) == 0;
+	return c->t->leaves_written++ % 8 == 0;
+}
+
 /* A leaf of the usual size needs no memory but its own. */
 static bool leaf_edit_small(struct change *c, uint64_t *slot, unsigned int depth)
 {
@@ -180,7 +193,7 @@ static bool leaf_edit_small(struct change *c, uint64_t *slot, unsigned int depth
 	}
 	if (!edit_room(c))
 		return false;
-	if (c->add && n > CLASSIFIER_BLOCK && ((n - 1) & (n - 2)) == 0) {
+	if (leaf_may_split(c, n)) {
 		if (!subtree_build(c->t, list, n, depth, &ref))
 			return false;
 	} else if (!classifier_build_leaf(c->t, list, n, &ref)) {
@@ -234,10 +247,6 @@ static bool prepare(struct change *c, uint64_t *slot, unsigned int depth)
 	struct classifier_cover cover;
 
 	if (!(*slot & CLASSIFIER_NODE)) {
-		if (c->edits >= c->leaves_max) {
-			c->too_many = true;
-			return false;
-		}
 		return classifier_ref_blocks(*slot) <= 8 ? leaf_edit_small(c, slot, depth) :
 							   leaf_edit_large(c, slot, depth);
 	}
@@ -303,17 +312,34 @@ static void change_fini(struct change *c)
 	free(c->visit);
 }
 
+/* @return in how many leaves the box would be; if they are too many, some number above that. */
+static size_t leaves_of(const struct classifier_tree *t, uint64_t ref,
+			const struct classifier_box *box)
+{
+	const struct classifier_node *node = classifier_node_at(t->arena.base, ref);
+	struct classifier_cut cut = classifier_ref_cut(ref);
+	struct classifier_cover cover;
+	size_t leaves = 0;
+
+	if (!(ref & CLASSIFIER_NODE))
+		return 1;
+	cover = classifier_cut_cover(&cut, box);
+	if (classifier_cut_rests(&cut, &cover))
+		return leaves_of(t, node->rest, box);
+	for (uint32_t i = 0; i < cover.count && leaves <= LEAVES_MAX; i++)
+		leaves +=
+			leaves_of(t, node->child[(cover.first + i) & ((1u << cut.bits) - 1)], box);
+	return leaves;
+}
+
 /* --- what others call --------------------------------------------------------------------------- */
 
 int classifier_tree_add(struct classifier_tree *t, const struct classifier_box *box)
 {
-	struct change c = { .t = t, .box = box, .add = true, .leaves_max = LEAVES_MAX };
-	bool ok = change_run(&c, CLASSIFIER_MAIN);
+	struct change c = { .t = t, .box = box, .add = true };
+	bool wide = leaves_of(t, t->root[CLASSIFIER_MAIN], box) > LEAVES_MAX;
+	bool ok = change_run(&c, wide ? CLASSIFIER_WIDE : CLASSIFIER_MAIN);
 
-	if (!ok && c.too_many) {
-		c.leaves_max = SIZE_MAX;
-		ok = change_run(&c, CLASSIFIER_WIDE);
-	}
 	change_fini(&c);
 	t->count += ok;
 	return ok ? 0 : -ENOMEM;
@@ -342,7 +368,7 @@ static bool tree_has(const struct classifier_tree *t, uint64_t ref,
 
 int classifier_tree_del(struct classifier_tree *t, const struct classifier_box *box)
 {
-	struct change c = { .t = t, .box = box, .leaves_max = SIZE_MAX };
+	struct change c = { .t = t, .box = box };
 	bool ok;
 
 	for (int tree = 0; tree < CLASSIFIER_TREES; tree++) {
@@ -361,7 +387,7 @@ static bool load_thrifty(struct classifier_tree *t, const struct classifier_box 
 {
 	uint64_t budget = BUDGET_LINES + BUDGET_LINES_BOX * t->words / CLASSIFIER_WORDS_4 * n;
 
-	for (t->thrift = 0; t->thrift <= CLASSIFIER_THRIFT_MAX; t->thrift++) {
+	for (t->thrift = n > SMALL; t->thrift <= CLASSIFIER_THRIFT_MAX; t->thrift++) {
 		bool last = t->thrift == CLASSIFIER_THRIFT_MAX || budget > UINT32_MAX;
 
 		t->budget = last ? UINT32_MAX : (uint32_t)budget;
@@ -400,18 +426,24 @@ int classifier_tree_load(struct classifier_tree *t, const struct classifier_box 
 	return 0;
 }
 
+/* The leaf without boxes has a block all the same, so that a search need not ask. */
 int classifier_tree_init(struct classifier_tree *t, unsigned int family)
 {
+	uint32_t block_lines =
+		(uint32_t)(classifier_block_bytes(classifier_words_of(family)) / CLASSIFIER_LINE);
+
 	*t = (struct classifier_tree){ .words = classifier_words_of(family),
 				       .wide_priority = CLASSIFIER_NONE,
 				       .budget = UINT32_MAX };
 	t->cutter = classifier_cutter_new(t->words);
 	if (!t->cutter)
 		return -ENOMEM;
-	if (!classifier_arena_init(&t->arena))
-		return 0;
-	classifier_cutter_free(t->cutter);
-	return -ENOMEM;
+	if (classifier_arena_init(&t->arena, block_lines)) {
+		classifier_cutter_free(t->cutter);
+		return -ENOMEM;
+	}
+	classifier_block_clear(t->words, classifier_arena_at(&t->arena, 0));
+	return 0;
 }
 
 void classifier_tree_fini(struct classifier_tree *t)

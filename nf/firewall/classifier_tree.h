@@ -12,7 +12,8 @@
  * A reference is 64 bits, so that one store replaces a subtree:
  *   node:  63: 1, 49: it can have a rest, 45-48: log2 of the limit, 41-44: bits, 36-40: shift,
  *          32-35: word, 0-31: its line
- *   leaf:  63: 0, 32-62: number of blocks, 0-31: its line; 0 is the leaf without boxes
+ *   leaf:  63: 0, 32-62: number of blocks, 0-31: its line; 0 is the leaf without boxes, and at line 0
+ *          there is a block that nothing matches
  */
 #ifndef FIREWALL_CLASSIFIER_TREE_H
 #define FIREWALL_CLASSIFIER_TREE_H
@@ -44,6 +45,7 @@ struct classifier_tree {
 	struct classifier_arena arena;
 	/* the writer's */
 	size_t count;
+	unsigned int leaves_written;
 	unsigned int thrift;
 	uint32_t budget; /* lines that may be in use while building */
 	bool over_budget;
