@@ -113,6 +113,18 @@ void egress_find(struct datapath *dp, struct packet *const *packets, unsigned n)
 		packet6[i]->nexthop = id[i];
 }
 
+uint16_t egress_iface(const struct nexthop *nh)
+{
+	switch ((enum nexthop_kind)nh->kind) {
+	case NEXTHOP_FORWARD:
+	case NEXTHOP_ONLINK:
+	case NEXTHOP_INCOMPLETE:
+	case NEXTHOP_FAILED:
+	case NEXTHOP_DOWN: return nh->iface;
+	default: return IFACE_NONE;
+	}
+}
+
 void egress_hops(struct datapath *dp, struct packet *const *packets, const struct nexthop **hops,
 		 unsigned n)
 {

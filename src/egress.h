@@ -25,6 +25,9 @@ void egress_find(struct datapath *dp, struct packet *const *packets, unsigned n)
 void egress_hops(struct datapath *dp, struct packet *const *packets, const struct nexthop **hops,
 		 unsigned n);
 
+/* The slot of the interface that a next hop leaves by, resolved or not; IFACE_NONE: by none. */
+uint16_t egress_iface(const struct nexthop *nh);
+
 /* Both, the first half: what each packet's destination leads to, groups and neighbours resolved. */
 void egress_lookup(struct datapath *dp, struct packet *const *packets, const struct nexthop **hops,
 		   unsigned n);

@@ -12,25 +12,49 @@
 #include "flow_proxy.h"
 #include "flows.h"
 #include "nf/nf.h"
+#include "parse.h"
 
 /* --- where it would leave --- */
 
-const struct nexthop *flow_open_route(struct datapath *dp, struct flow_open *open)
+/* What the routes see of the flow's packets: the headers of one that leaves, and the hash of one as it
+ * comes in, whichever packet is at hand: of a group they take the same member. */
+static void probe_make(struct packet *probe, uint8_t *header, const struct flow_open *open)
 {
-	/* a packet of nothing but what a lookup reads */
-	uint8_t header[40] = { 0 };
-	struct packet probe = { .data = header,
-				.ip_version = open->out.family,
-				.iface = open->in_iface,
-				.hash = open->packet ? open->packet->hash : 0 };
-	struct packet *packets[1] = { &probe };
+	const struct flow_key *key = &open->key;
+	const unsigned l4 = key->family == 4 ? 20 : 40;
 
-	if (open->routed && !memcmp(&open->routed_out, &open->out, sizeof(open->out)))
-		return open->hop;
+	*probe = (struct packet){ .data = header,
+				  .ip_version = key->family,
+				  .protocol = key->protocol,
+				  .flags = open->has_ports ? PKT_L4_COMPLETE : 0,
+				  .l4 = (uint16_t)l4,
+				  .iface = open->in_iface };
+	if (key->family == 4) {
+		memcpy(header + 12, &key->v4, 8);
+		memcpy(header + l4, &key->v4.sport, 2);
+		memcpy(header + l4 + 2, &key->v4.dport, 2);
+	} else {
+		memcpy(header + 8, &key->v6, 32);
+		memcpy(header + l4, &key->v6.sport, 2);
+		memcpy(header + l4 + 2, &key->v6.dport, 2);
+	}
+	/* of what has no ports the packet knows best */
+	probe->hash = open->has_ports || open->again ? parse_flow_hash(probe) : open->packet->hash;
+	probe->ip_version = open->out.family;
 	if (open->out.family == 4)
 		memcpy(header + 12, &open->out.v4, 8);
 	else
 		memcpy(header + 8, &open->out.v6, 32);
+}
+
+const struct nexthop *flow_open_route(struct datapath *dp, struct flow_open *open)
+{
+	uint8_t header[44] = { 0 };
+	struct packet probe, *packets[1] = { &probe };
+
+	if (open->routed && !memcmp(&open->routed_out, &open->out, sizeof(open->out)))
+		return open->hop;
+	probe_make(&probe, header, open);
 	egress_lookup(dp, packets, &open->hop, 1);
 	open->routed = true;
 	open->routed_out = open->out;
@@ -39,16 +63,7 @@ const struct nexthop *flow_open_route(struct datapath *dp, struct flow_open *ope
 
 uint16_t flow_open_out(struct datapath *dp, struct flow_open *open)
 {
-	const struct nexthop *hop = flow_open_route(dp, open);
-
-	switch ((enum nexthop_kind)hop->kind) {
-	case NEXTHOP_FORWARD:
-	case NEXTHOP_ONLINK:
-	case NEXTHOP_INCOMPLETE:
-	case NEXTHOP_FAILED:
-	case NEXTHOP_DOWN: return hop->iface;
-	default: return IFACE_NONE;
-	}
+	return egress_iface(flow_open_route(dp, open));
 }
 
 /* --- asking --- */

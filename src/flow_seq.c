@@ -3,8 +3,7 @@
 
 #include "bytes.h"
 #include "checksum.h"
-
-#define SACK 5
+#include "tcp_option.h"
 
 /* Take a field of four bytes on by `add`; the checksum follows, wherever the field stands: at an odd
  * place its bytes are summed the other way round. */
@@ -23,25 +22,13 @@ static void move32(uint8_t *tcp, uint8_t *field, uint32_t add)
 
 static void move_sack(uint8_t *tcp, unsigned end, uint32_t add)
 {
-	unsigned at = 20;
+	struct tcp_option option = { .at = 0 };
 
-	while (at < end && tcp[at] != 0) {
-		unsigned size;
-
-		if (tcp[at] == 1) {
-			at++;
-			continue;
-		}
-		if (at + 2 > end)
-			return;
-		size = tcp[at + 1];
-		if (size < 2 || at + size > end)
-			return;
-		if (tcp[at] == SACK)
-			for (unsigned edge = at + 2; edge + 4 <= at + size; edge += 4)
-				move32(tcp, tcp + edge, add);
-		at += size;
-	}
+	while (tcp_option_next(tcp, end, &option))
+		for (unsigned edge = option.at + 2;
+		     option.kind == TCP_OPTION_SACK && edge + 4 <= option.at + option.size;
+		     edge += 4)
+			move32(tcp, tcp + edge, add);
 }
 
 /* What the server announces, in the scale that the client thinks it has. */

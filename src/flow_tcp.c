@@ -51,6 +51,7 @@
  */
 #include "bytes.h"
 #include "flow_track_impl.h"
+#include "tcp_option.h"
 
 #define SEG_FIN 0x01u
 #define SEG_SYN 0x02u
@@ -60,9 +61,6 @@
 #define SEG_FLAGS (SEG_FIN | SEG_SYN | SEG_RST | SEG_ACK | SEG_URG)
 
 #define TCP_HEADER 20u
-#define OPTION_END 0
-#define OPTION_NOP 1
-#define OPTION_WINDOW_SCALE 3
 #define SHIFT_MAX 14u
 #define SHIFT_UNKNOWN 15u
 
@@ -138,18 +136,11 @@ static unsigned segment_shift(const struct segment *s, const struct packet *p)
 {
 	const uint8_t *l4 = packet_l4(p);
 	const unsigned there = p->first_len - p->l4, end = s->header < there ? s->header : there;
+	struct tcp_option option = { .at = 0 };
 
-	for (unsigned at = TCP_HEADER; at < end && l4[at] != OPTION_END;) {
-		if (l4[at] == OPTION_NOP) {
-			at++;
-			continue;
-		}
-		if (at + 2 > end || l4[at + 1] < 2 || at + l4[at + 1] > end)
-			break;
-		if (l4[at] == OPTION_WINDOW_SCALE && l4[at + 1] == 3)
-			return l4[at + 2] > SHIFT_MAX ? SHIFT_MAX : l4[at + 2];
-		at += l4[at + 1];
-	}
+	while (tcp_option_next(l4, end, &option))
+		if (option.kind == TCP_OPTION_SCALE && option.size == 3)
+			return l4[option.at + 2] > SHIFT_MAX ? SHIFT_MAX : l4[option.at + 2];
 	return SHIFT_UNKNOWN;
 }
 

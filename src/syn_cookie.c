@@ -7,6 +7,7 @@
 
 #include "bytes.h"
 #include "clock.h"
+#include "tcp_option.h"
 
 #define SLOT_SHIFT 35 /* of nanoseconds: 34 s */
 #define HASH_MASK 0xffffffu
@@ -147,28 +148,15 @@ bool syn_cookie_check(const struct flow_key *key, uint32_t client_isn, uint32_t 
 void syn_options_read(const uint8_t *tcp, unsigned len, bool ip6, struct syn_options *options)
 {
 	const unsigned header = (tcp[12] >> 4) * 4u, end = header < len ? header : len;
-	unsigned at = 20;
+	struct tcp_option option = { .at = 0 };
 
 	*options = (struct syn_options){ .mss = ip6 ? 1220 : 536, .scale = SYN_NO_SCALE };
-	while (at < end && tcp[at] != 0) {
-		const unsigned kind = tcp[at];
-		unsigned size;
-
-		if (kind == 1) {
-			at++;
-			continue;
-		}
-		if (at + 2 > end)
-			return;
-		size = tcp[at + 1];
-		if (size < 2 || at + size > end)
-			return;
-		if (kind == 2 && size == 4)
-			options->mss = bytes_get16(tcp + at + 2);
-		else if (kind == 3 && size == 3)
-			options->scale = tcp[at + 2] < 14 ? tcp[at + 2] : 14;
-		else if (kind == 4)
+	while (tcp_option_next(tcp, end, &option)) {
+		if (option.kind == TCP_OPTION_MSS && option.size == 4)
+			options->mss = bytes_get16(tcp + option.at + 2);
+		else if (option.kind == TCP_OPTION_SCALE && option.size == 3)
+			options->scale = tcp[option.at + 2] < 14 ? tcp[option.at + 2] : 14;
+		else if (option.kind == TCP_OPTION_SACK_PERMITTED)
 			options->sack = true;
-		at += size;
 	}
 }

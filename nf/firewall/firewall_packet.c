@@ -12,18 +12,6 @@
 
 /* --- interfaces --- */
 
-static uint16_t iface_of(const struct nexthop *hop)
-{
-	switch ((enum nexthop_kind)hop->kind) {
-	case NEXTHOP_FORWARD:
-	case NEXTHOP_ONLINK:
-	case NEXTHOP_INCOMPLETE:
-	case NEXTHOP_FAILED:
-	case NEXTHOP_DOWN: return hop->iface;
-	default: return IFACE_NONE;
-	}
-}
-
 static void classes_fill(const struct firewall *fw, const struct datapath *dp,
 			 struct firewall_packet *p)
 {
@@ -132,7 +120,7 @@ void firewall_packets_of(const struct firewall *fw, struct datapath *dp,
 	for (unsigned i = 0; i < n; i++) {
 		packet_fill(packets[i], &out[i]);
 		if (fw->asks_out)
-			out[i].out_iface = iface_of(hops[i]);
+			out[i].out_iface = egress_iface(hops[i]);
 		classes_fill(fw, dp, &out[i]);
 	}
 }

@@ -31,6 +31,8 @@ static struct gate {
 	struct flow_open last;
 	struct flow_close last_close;
 	void (*change)(struct flow_open *open);
+	struct datapath *dp;
+	bool ask_again;
 	uint32_t label;
 } gate, second;
 
@@ -47,7 +49,7 @@ static enum nf_verdict gate_open(struct nf *nf, struct datapath *dp, struct flow
 	open->again ? g->again++ : g->asked++;
 	open->reason = REASON;
 	open->label = g->label;
-	if (g->change && !open->again && g->verdict == NF_ACCEPT)
+	if (g->change && (!open->again || g->ask_again) && g->verdict == NF_ACCEPT)
 		g->change(open);
 	g->last = *open;
 	return g->verdict;
@@ -297,6 +299,46 @@ static void packets_keep_a_flow_alive(void **state)
 	}
 	assert_int_equal(gate.asked, 1);
 	assert_int_equal(gate.closed, 0);
+	teardown(s);
+	(void)state;
+}
+
+static uint16_t asked_out;
+
+static void ask_where_it_leaves(struct flow_open *open)
+{
+	asked_out = flow_open_out(gate.dp, open);
+}
+
+static void a_function_is_told_the_interface_that_the_packet_takes(void **state)
+{
+	static const uint32_t buckets[2] = { HOP_WAN, HOP_TEST + 1 };
+	struct support *s = setup();
+	struct nexthop *group = support_hop(s, HOP_TEST, NEXTHOP_GROUP, WAN, NULL);
+	unsigned by_lan = 0;
+
+	group->buckets = buckets;
+	group->bucket_mask = 1;
+	support_hop(s, HOP_TEST + 1, NEXTHOP_FORWARD, LAN, "10.0.0.77");
+	support_route(s, SERVER "/32", HOP_TEST);
+	gate.change = ask_where_it_leaves;
+	gate.dp = &s->dp;
+	gate.ask_again = true;
+	for (uint16_t port = 1; port < 100; port++) {
+		struct probe a = there, b = back;
+
+		a.sport = b.dport = port;
+		s->n_sent = 0;
+		pass(s, &a, LAN);
+		assert_int_equal(asked_out, s->sent[0].iface);
+		by_lan += asked_out == LAN;
+		flow_policy_changed();
+		at(s, s->dp.now_ns);
+		asked_out = IFACE_NONE;
+		pass(s, &b, WAN); /* the answer asks again, for the other direction */
+		assert_int_equal(asked_out, s->sent[0].iface);
+	}
+	assert_in_range(by_lan, 20, 80);
 	teardown(s);
 	(void)state;
 }
@@ -634,6 +676,7 @@ int main(void)
 		cmocka_unit_test(a_route_that_moves_takes_the_next_packet_along),
 		cmocka_unit_test(a_flow_ends_when_it_was_idle_and_its_functions_hear_of_it_once),
 		cmocka_unit_test(packets_keep_a_flow_alive),
+		cmocka_unit_test(a_function_is_told_the_interface_that_the_packet_takes),
 		cmocka_unit_test(both_directions_are_rewritten),
 		cmocka_unit_test(echo_identifiers_are_rewritten),
 		cmocka_unit_test(an_error_about_a_translated_flow_finds_its_sender),
