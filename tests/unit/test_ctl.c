@@ -129,6 +129,45 @@ static void drops_hide_what_is_zero_and_show_the_books(void **state)
 		"received 1 + originated 0 = transmitted 0 + dropped 0 + waiting 0: NOT balanced\n");
 }
 
+static void a_firewall_shows_its_rules_and_sets(void **state)
+{
+	expect_view(
+		view_firewall,
+		"{\"firewall\":[{\"name\":\"edge\",\"stateful\":true,\"default\":\"drop\",\"on_change\":"
+		"\"recheck\",\"rules_total\":3,\"rules\":[{\"name\":\"web\",\"action\":\"accept\",\"packets\":7,"
+		"\"bytes\":700,\"flows\":2,\"last_s\":61,\"meets\":\"dport 80\"},{\"name\":\"default\","
+		"\"action\":\"drop\",\"packets\":0,\"bytes\":0,\"flows\":0,\"last_s\":null,\"meets\":\"any\"}],"
+		"\"sets\":[{\"name\":\"bad\",\"type\":\"addresses\",\"entries\":3,\"configured\":1,\"added\":2,"
+		"\"timed\":0,\"expired\":0}],\"flows_by_source\":{\"used\":4,\"size\":16,\"refused\":0}}]}",
+		plain,
+		"firewall:edge  stateful; what no rule decides: drop; flows when rules change: recheck\n"
+		"\n"
+		"RULE     ACTION  PACKETS  BYTES  FLOWS       LAST  MEETS\n"
+		"web      accept        7    700      2  1 min 1 s  dport 80\n"
+		"default  drop          0      0      0          -  any\n"
+		"\n"
+		"2 of 3 rules\n"
+		"\n"
+		"SET  OF         ENTRIES  CONFIGURED  ADDED\n"
+		"bad  addresses        3           1      2\n"
+		"\n"
+		"flows by source: room for 16, 4 in use, 0 refused for want of room\n");
+	expect_view(view_firewall, "{\"firewall\":[]}", plain, "no firewall\n");
+	expect_view(view_set,
+		    "{\"set\":\"bad\",\"total\":2,\"next\":1,\"entries\":[{\"entry\":\"192.0.2.1\","
+		    "\"origin\":\"run time\",\"expires_s\":59}]}",
+		    plain,
+		    "ENTRY      FROM      ENDS-IN\n"
+		    "192.0.2.1  run time     59 s\n"
+		    "\n"
+		    "1 of 2; --all for all of them\n");
+	expect_view(view_set, "{\"set\":\"bad\",\"total\":0,\"entries\":[]}", plain,
+		    "bad is empty\n");
+	expect_view(view_set_change,
+		    "{\"set\":\"bad\",\"changed\":2,\"unchanged\":1,\"entries\":7}", plain,
+		    "bad: 2 changed, 1 as it was; 7 entries\n");
+}
+
 static void routes_mark_the_winner_and_list_every_hop(void **state)
 {
 	expect_view(
@@ -201,9 +240,11 @@ static void one_object_is_a_line_per_member(void **state)
 
 static void nothing_of_an_answer_is_needed(void **state)
 {
-	static view *const views[] = { view_ports,	view_workers, view_drops,   view_routes,
-				       view_route,	view_fields,  view_config,  view_neighbours,
-				       view_interfaces, view_reload,  view_version, view_functions };
+	static view *const views[] = { view_ports,    view_workers,    view_drops,
+				       view_routes,   view_route,      view_fields,
+				       view_config,   view_neighbours, view_interfaces,
+				       view_reload,   view_version,    view_functions,
+				       view_firewall, view_set,	       view_set_change };
 	static const char *const answers[] = {
 		"{}",
 		"[]",
@@ -214,7 +255,9 @@ static void nothing_of_an_answer_is_needed(void **state)
 		"[[1],[]]",
 		"{\"drops\":[7],\"routes\":[{\"nexthops\":[{}]},null],\"workers\":[null],"
 		"\"neighbours\":{\"a\":1},\"interfaces\":[\"\"],\"text\":7,\"memory\":[],"
-		"\"functions\":[7]}"
+		"\"functions\":[7]}",
+		"{\"firewall\":[{\"rules\":[{}],\"sets\":[7],\"flows_by_source\":7}],\"entries\":[{}],"
+		"\"total\":\"x\"}"
 	};
 	char sink[65536];
 
@@ -543,6 +586,7 @@ int main(void)
 		cmocka_unit_test(ports_show_trouble_and_why_a_mode_is_not_better),
 		cmocka_unit_test(human_units_have_three_digits),
 		cmocka_unit_test(drops_hide_what_is_zero_and_show_the_books),
+		cmocka_unit_test(a_firewall_shows_its_rules_and_sets),
 		cmocka_unit_test(routes_mark_the_winner_and_list_every_hop),
 		cmocka_unit_test(workers_end_with_the_memory),
 		cmocka_unit_test(interfaces_write_both_tags),
