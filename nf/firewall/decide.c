@@ -45,26 +45,6 @@ static inline bool rule_meets(const struct search *s, const struct firewall_rule
 	return !rule->limit || !rule->limit->rate_cost_ns || rate_met(s, rule, p);
 }
 
-/* May one more flow be opened by this rule? */
-static bool flows_allowed(const struct search *s, const struct firewall_rule *rule,
-			  const struct firewall_packet *p, uint16_t *reason)
-{
-	const struct firewall_limits *limit = rule->limit;
-	enum firewall_taken taken;
-
-	if (limit->max_flows && flow_label_alive(rule->label) >= limit->max_flows) {
-		*reason = FIREWALL_BY_FLOWS;
-		return false;
-	}
-	if (!limit->max_flows_per_source)
-		return true;
-	taken = firewall_source_flow_take(s->fw->flows_by_source, rule->label, p->source,
-					  limit->max_flows_per_source);
-	*reason = taken == FIREWALL_TABLE_FULL ? FIREWALL_BY_SOURCE_TABLE :
-						 FIREWALL_BY_SOURCE_FLOWS;
-	return taken == FIREWALL_TAKEN;
-}
-
 /* Packets that make no flow are counted here, those of flows by the engine. */
 static void count(const struct search *s, const struct firewall_rule *rule,
 		  const struct firewall_packet *p, bool opens)
@@ -90,10 +70,8 @@ static void settle(const struct search *s, const struct firewall_rule *rule,
 		    rule->action == FIREWALL_REJECT ? FIREWALL_BY_RULE_REJECT :
 		    rule->fallback		    ? FIREWALL_BY_DEFAULT :
 						      FIREWALL_BY_RULE_DROP;
-	if (d->accept && opens && rule->limit && !flows_allowed(s, rule, p, &d->reason)) {
-		d->accept = false;
-		__atomic_fetch_add(&rule->limit->live->flows_refused, 1, __ATOMIC_RELAXED);
-	}
+	if (d->accept && opens && rule->limit)
+		d->accept = firewall_flow_count(s->fw, rule, p->flow_key, false, &d->reason);
 	if (p->again && d->accept)
 		return;
 	count(s, rule, p, d->accept && opens);

@@ -50,14 +50,12 @@ static enum nf_verdict deny(struct nf *nf, struct flow_open *open, enum firewall
 static void relabel(const struct firewall *fw, struct flow_open *open,
 		    const struct firewall_rule *rule)
 {
-	const uint64_t source = firewall_source(&open->key);
+	uint16_t reason;
 
 	if (rule->label == open->label)
 		return;
-	if (fw->flows_by_source && open->label)
-		firewall_source_flow_give_back(fw->flows_by_source, open->label, source);
-	if (rule->limit && rule->limit->max_flows_per_source)
-		firewall_source_flow_take(fw->flows_by_source, rule->label, source, UINT32_MAX);
+	firewall_flow_uncount(fw, &open->key);
+	firewall_flow_count(fw, rule, &open->key, true, &reason);
 	open->label = rule->label;
 }
 
@@ -95,9 +93,7 @@ static void firewall_close(struct nf *nf, struct datapath *dp, const struct flow
 	const struct firewall *fw = nf->state;
 
 	(void)dp;
-	if (fw->flows_by_source)
-		firewall_source_flow_give_back(fw->flows_by_source, close->label,
-					       firewall_source(&close->key));
+	firewall_flow_uncount(fw, &close->key);
 }
 
 /* Packets of one family. */
@@ -249,9 +245,10 @@ static int sets_adopt(struct firewall *fw, const struct firewall *old)
 	return err;
 }
 
+/* Also where no rule needs it any more: what is in it is still to be given back. */
 static void sources_adopt(struct firewall_sources **sources, struct firewall_sources *old)
 {
-	if (!*sources || !old)
+	if (!old)
 		return;
 	firewall_sources_put(*sources);
 	*sources = firewall_sources_get(old);
@@ -267,6 +264,7 @@ static int firewall_adopt(struct nf *nf, struct nf *from)
 		err = sets_adopt(fw, old);
 	sources_adopt(&fw->flows_by_source, old->flows_by_source);
 	sources_adopt(&fw->rate_by_source, old->rate_by_source);
+	sources_adopt(&fw->notes, old->notes);
 	return err;
 }
 

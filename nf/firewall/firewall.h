@@ -7,6 +7,7 @@
  *   firewall_packet.c  a packet, or a flow's first, as rules see it
  *   rule.c     rules → classifier entries, and the conditions that no entry can express (match.c)
  *   decide.c   a packet's rule and what becomes of it; limit.c rates and numbers of flows
+ *   flow_count.c  which flow counts for which rule
  *   syn_proxy.c  when SYNs are answered with cookies
  *   reject.c, log_packet.c  what senders and people are told
  *   firewall.c the function; show.c, command.c   what visorctl sees and does
@@ -67,7 +68,10 @@ struct firewall {
 	char *names;		     /* of those that the file gives none */
 	struct firewall_table usual; /* new, untracked */
 	struct firewall_table odd;   /* related, invalid: only rules that name them */
-	struct firewall_sources *flows_by_source, *rate_by_source; /* NULL: no rule needs it */
+	/* NULL: no rule needs it */
+	struct firewall_sources *flows_by_source, *rate_by_source, *notes;
+	const struct firewall_rule **counting; /* those with any limit, by label */
+	unsigned n_counting;
 	struct firewall_syn *syn; /* NULL: no zone has a SYN proxy */
 	bool asks_out, asks_spoof;
 	size_t entries; /* of the classifiers */
@@ -88,6 +92,7 @@ void firewall_compile_free(struct firewall *fw);
 struct firewall_packet {
 	const struct packet *packet;
 	struct classifier_key key;
+	const struct flow_key *flow_key; /* of the flow that it opens; NULL: stateless */
 	uint64_t source; /* IPv4: the address, IPv6: its first 64 bits; for limits */
 	uint16_t in_iface, out_iface;
 	uint8_t family; /* 0: IPv4, 1: IPv6 */
@@ -110,6 +115,12 @@ struct firewall_decision {
 void firewall_decide(const struct firewall *fw, struct datapath *dp,
 		     struct firewall_packet *packets, struct firewall_decision *decisions,
 		     unsigned n);
+/* The flow of `key` counts for `rule`, or why not (FIREWALL_BY_…). With `again` it is let in whatever
+ * the limits say. worker. */
+bool firewall_flow_count(const struct firewall *fw, const struct firewall_rule *rule,
+			 const struct flow_key *key, bool again, uint16_t *reason);
+/* It counts for nobody any more. worker. */
+void firewall_flow_uncount(const struct firewall *fw, const struct flow_key *key);
 /* One that its source's route does not fit. worker. */
 bool firewall_spoofed(const struct firewall *fw, struct datapath *dp,
 		      const struct firewall_packet *packet);

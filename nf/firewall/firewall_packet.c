@@ -28,6 +28,7 @@ void firewall_packet_of_flow(const struct firewall *fw, struct datapath *dp, str
 
 	*p = (struct firewall_packet){
 		.packet = open->packet,
+		.flow_key = key,
 		.in_iface = open->in_iface,
 		.out_iface = fw->asks_out ? flow_open_out(dp, open) : IFACE_NONE,
 		.family = key->family == 6,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "bytes.h"
 #include "clock.h"
 #include "mix.h"
 
@@ -267,4 +268,52 @@ void firewall_source_flow_give_back(struct firewall_sources *flows, uint32_t lab
 			if (swap(slot, &word, (word & COUNT_MASK) > 1 ? word - 1 : 0))
 				return;
 	}
+}
+
+/* --- notes --- */
+
+#define LABEL_BITS 22
+#define LABEL_MASK ((1ull << LABEL_BITS) - 1)
+
+static uint64_t key_hash(const struct firewall_sources *notes, const struct flow_key *key)
+{
+	uint64_t hash = mix64(notes->secret, key->protocol);
+
+	if (key->family == 4) {
+		hash = mix64(hash, (uint64_t)key->v4.source << 32 | key->v4.destination);
+		return mix64(hash, (uint32_t)key->v4.sport << 16 | key->v4.dport);
+	}
+	hash = mix64(hash, bytes_load64(key->v6.source.s6_addr));
+	hash = mix64(hash, bytes_load64(key->v6.source.s6_addr + 8));
+	hash = mix64(hash, bytes_load64(key->v6.destination.s6_addr));
+	hash = mix64(hash, bytes_load64(key->v6.destination.s6_addr + 8));
+	return mix64(hash, (uint32_t)key->v6.sport << 16 | key->v6.dport);
+}
+
+/* Two workers may open the same flow at a time: one of them gives its own back. */
+bool firewall_flow_note(struct firewall_sources *notes, const struct flow_key *key, uint32_t label)
+{
+	const uint64_t hash = key_hash(notes, key), tag = tag_of(hash, LABEL_BITS);
+
+	for (unsigned i = 0; i < WINDOW; i++) {
+		uint64_t nothing = 0;
+
+		if (swap(slot_at(notes, hash, i), &nothing, tag | label))
+			return true;
+	}
+	__atomic_fetch_add(&notes->refused, 1, __ATOMIC_RELAXED);
+	return false;
+}
+
+uint32_t firewall_flow_forget(struct firewall_sources *notes, const struct flow_key *key)
+{
+	const uint64_t hash = key_hash(notes, key), tag = tag_of(hash, LABEL_BITS);
+
+	for (unsigned i = 0; i < WINDOW; i++) {
+		uint64_t *slot = slot_at(notes, hash, i), word = load(slot);
+
+		if (word && (word & ~LABEL_MASK) == tag && swap(slot, &word, 0))
+			return (uint32_t)(word & LABEL_MASK);
+	}
+	return 0;
 }

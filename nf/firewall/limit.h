@@ -9,6 +9,10 @@
  * Per source there are tables of a fixed size, whose slots are single words: a tag of the keyed hash
  * of (rule, source) and the number, or the time. One CAS takes, counts and gives back a slot. A
  * source that finds no slot among its 16 is refused by name rather than let through uncounted.
+ *
+ * Which rule a flow counts for is noted in a table of the same kind, by the flow's key: what names a
+ * flow in the end may be another function of the chain, and a rule that is limited since the last
+ * reload has flows that were never counted. What is noted is given back when the flow ends, once.
  */
 #ifndef FIREWALL_LIMIT_H
 #define FIREWALL_LIMIT_H
@@ -16,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "flow.h"
 #include "keys.h"
 
 #define FIREWALL_LEFT_OUT 8
@@ -27,6 +32,7 @@ struct firewall_live {
 	uint64_t log_ns __attribute__((aligned(64)));
 	uint64_t logged;
 	uint64_t left_out_told; /* with the last line */
+	uint64_t flows;		/* noted for the rule */
 	uint64_t flows_refused;
 	/* lines beyond the limit: a flood may cause many, on all workers */
 	struct firewall_left_out {
@@ -72,6 +78,10 @@ bool firewall_source_rate_take(struct firewall_sources *rates, uint32_t label, u
 			       const struct firewall_limits *limits, uint64_t now_ns);
 enum firewall_taken firewall_source_flow_take(struct firewall_sources *flows, uint32_t label,
 					      uint64_t source, uint32_t max);
+/* Note that a flow counts for a rule; false: there is no room. */
+bool firewall_flow_note(struct firewall_sources *notes, const struct flow_key *key, uint32_t label);
+/* The rule that the flow counts for, 0 none; from now on it does not. */
+uint32_t firewall_flow_forget(struct firewall_sources *notes, const struct flow_key *key);
 void firewall_source_flow_give_back(struct firewall_sources *flows, uint32_t label,
 				    uint64_t source);
 

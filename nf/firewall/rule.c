@@ -19,6 +19,9 @@
 #include "suggest.h"
 
 #define ENTRIES_MAX 4096 /* of one rule in one family */
+#define NOTES (1u << 22) /* flows that count for rules */
+#define SOURCES (1u << 20)
+#define RATES (1u << 17)
 #define PORT_PROTOS "\"tcp\", \"udp\", \"sctp\", \"dccp\" or \"udplite\""
 
 struct prefix {
@@ -865,21 +868,41 @@ static void tables_build(struct compiler *c)
 		}
 }
 
-static int sources_build(struct firewall *fw)
+static int by_label(const void *a, const void *b)
 {
-	bool flows = false, rates = false;
+	const struct firewall_rule *const *x = a, *const *y = b;
 
+	return ((*x)->label > (*y)->label) - ((*x)->label < (*y)->label);
+}
+
+/* What limits need besides the rules: tables as large as they may be used. */
+static int limits_build(struct firewall *fw)
+{
+	bool flows = false, sources = false, rates = false;
+
+	fw->counting = calloc(fw->n_rules, sizeof(*fw->counting));
+	if (!fw->counting)
+		return -ENOMEM;
 	for (unsigned i = 0; i < fw->n_rules; i++) {
 		const struct firewall_limits *limit = fw->rules[i].limit;
 
-		flows |= limit && limit->max_flows_per_source;
+		if (limit)
+			fw->counting[fw->n_counting++] = &fw->rules[i];
+		flows |= limit && (limit->max_flows || limit->max_flows_per_source);
+		sources |= limit && limit->max_flows_per_source;
 		rates |= limit && limit->rate_cost_ns && limit->by_source;
 	}
+	qsort(fw->counting, fw->n_counting, sizeof(*fw->counting), by_label);
 	if (flows)
-		fw->flows_by_source = firewall_sources_new(1u << 20);
+		fw->notes = firewall_sources_new(NOTES);
+	if (sources)
+		fw->flows_by_source = firewall_sources_new(SOURCES);
 	if (rates)
-		fw->rate_by_source = firewall_sources_new(1u << 17);
-	return (flows && !fw->flows_by_source) || (rates && !fw->rate_by_source) ? -ENOMEM : 0;
+		fw->rate_by_source = firewall_sources_new(RATES);
+	return (flows && !fw->notes) || (sources && !fw->flows_by_source) ||
+			       (rates && !fw->rate_by_source) ?
+		       -ENOMEM :
+		       0;
 }
 
 static void compile(struct compiler *c, const struct config *config)
@@ -909,7 +932,7 @@ static void compile(struct compiler *c, const struct config *config)
 	if (!c->err)
 		tables_build(c);
 	if (!c->err)
-		c->err = sources_build(fw);
+		c->err = limits_build(fw);
 }
 
 int firewall_compile(struct firewall *fw, const struct firewall_keys *keys,
@@ -940,6 +963,8 @@ void firewall_compile_free(struct firewall *fw)
 	}
 	firewall_sources_put(fw->flows_by_source);
 	firewall_sources_put(fw->rate_by_source);
+	firewall_sources_put(fw->notes);
+	free(fw->counting);
 	firewall_zones_free(&fw->zones);
 	free(fw->rules);
 	free(fw->names);

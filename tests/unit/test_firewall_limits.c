@@ -121,19 +121,64 @@ static void a_source_may_have_so_many_flows_at_a_time(void **state)
 	(void)state;
 }
 
-/* The engine counts flows by their label. */
+/* Whatever the rules are while they end. */
+static void flows_are_given_back_though_the_limit_has_gone_meanwhile(void **state)
+{
+	static const char limited[] = "rules = ( { name = \"r\"; log = true; max_flows = 2; "
+				      "max_flows_per_source = 2; action = \"accept\"; } );";
+	const struct asked ask = ask_from("10.0.0.5");
+	struct wall *wall = wall_new("%s", limited);
+
+	assert_int_equal(let_in(wall, &ask, 3), 2);
+	wall_reload(wall, "rules = ( { name = \"r\"; log = true; action = \"accept\"; } );");
+	assert_int_equal(let_in(wall, &ask, 5), 5);
+	wall_close(wall);
+	wall_reload(wall, "%s", limited);
+	assert_int_equal(let_in(wall, &ask, 3), 1);
+	wall_reload(wall, "rules = ( { name = \"r\"; action = \"accept\"; } );");
+	wall_reload(wall, "%s", limited);
+	for (unsigned i = 0; i < 20; i++) /* more than ever counted */
+		wall_close(wall);
+	assert_int_equal(let_in(wall, &ask, 5), 2);
+	wall_free(wall);
+	(void)state;
+}
+
+/* The one that names a flow in the end may be another function. */
+static void flows_are_given_back_whatever_they_are_called(void **state)
+{
+	const struct asked ask = ask_from("2001:db8:1::5");
+	struct wall *wall =
+		wall_new("rules = ( { name = \"r\"; max_flows = 1; max_flows_per_source = 1; "
+			 "action = \"accept\"; } );");
+
+	assert_int_equal(let_in(wall, &ask, 2), 1);
+	wall->open.label = 77;
+	wall_close(wall);
+	assert_int_equal(let_in(wall, &ask, 2), 1);
+	wall_free(wall);
+	(void)state;
+}
+
+/* The engine counts flows by their label: those from before there was a limit. */
 static void a_rule_may_have_so_many_flows_at_a_time(void **state)
 {
 	const struct asked ask = ask_from("10.0.0.5");
-	struct wall *wall = wall_new("rules = ( { name = \"three\"; max_flows = 3; action = "
-				     "\"accept\"; } );");
+	struct wall *wall = wall_new("rules = ( { name = \"three\"; action = \"accept\"; } );");
+	uint32_t label;
 
-	for (unsigned i = 0; i < 3; i++) {
-		assert_null(wall_ask(wall, &ask));
-		flow_label_opened(flow_label_of(0, wall->open.label));
-	}
+	assert_null(wall_ask(wall, &ask));
+	label = wall->open.label;
+	flow_label_opened(flow_label_of(0, label));
+	flow_label_opened(flow_label_of(0, label));
+	wall_reload(wall, "rules = ( { name = \"three\"; max_flows = 3; action = \"accept\"; } );");
+	assert_null(wall_ask(wall, &ask));
+	flow_label_opened(flow_label_of(0, label));
 	assert_string_equal(wall_ask(wall, &ask), "max_flows");
-	flow_label_closed(flow_label_of(0, wall->open.label), 1, 100);
+	flow_label_closed(flow_label_of(0, label), 1, 100);
+	assert_null(wall_ask(wall, &ask));
+	flow_label_closed(flow_label_of(0, label), 1, 100);
+	flow_label_closed(flow_label_of(0, label), 1, 100);
 	wall_free(wall);
 	(void)state;
 }
@@ -424,6 +469,8 @@ int main(void)
 		cmocka_unit_test(what_is_over_a_rate_goes_on_to_the_next_rule),
 		cmocka_unit_test(a_rate_by_source_is_each_sources_own),
 		cmocka_unit_test(a_source_may_have_so_many_flows_at_a_time),
+		cmocka_unit_test(flows_are_given_back_though_the_limit_has_gone_meanwhile),
+		cmocka_unit_test(flows_are_given_back_whatever_they_are_called),
 		cmocka_unit_test(a_rule_may_have_so_many_flows_at_a_time),
 		cmocka_unit_test(asking_again_uses_nothing_up),
 		cmocka_unit_test(flows_that_changed_rules_deny_end_unless_they_may_stay),
