@@ -122,12 +122,12 @@ expect_drops antispoof
 say "sets at run time"
 talk_open 198.51.100.2 80
 is "a connection" echo "$(talk a)"
-ctl set add edge banned 192.0.2.2 timeout 3
+ctl set add edge banned 192.0.2.2 timeout 10
 is "the connection of one who is banned now" dead "$(talk b)"
 is "and a new one" nothing "$(try 198.51.100.2 80)"
 talk_close
 opens() { [ "$(try "$@")" = open ]; }
-wait_until 10 "the ban is over" opens 198.51.100.2 80
+wait_until 30 "the ban is over" opens 198.51.100.2 80
 ctl set add edge banned 192.0.2.0/24 2001:db8:1::/64
 is "IPv6" nothing "$(try 2001:db8:2::2 80)"
 ctl set list edge banned
