@@ -2,7 +2,12 @@
 /*
  * The policy has changed since this flow was let in: the functions are asked again, with what is
  * known of its first packet. A flow that they deny ends, with the packet that found out; one that
- * they allow goes on and notices nothing.
+ * they allow goes on and notices nothing. So does a flow end whose packets no chain would take any
+ * more, that is when the interface that it came in by is gone or stands in none.
+ *
+ * Packets of a flow may find this out on several workers at once. Each has to know the answer before
+ * it lets its packet go, but only one may change what is counted: who takes the generation out of the
+ * flow (ASKING) and puts the new one in; the others ask without consequences (`echo`).
  */
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
@@ -12,6 +17,8 @@
 #include "flow_label.h"
 #include "flows.h"
 #include "nf/nf.h"
+
+#define ASKING 0 /* flow_head.policy: no generation is 0 */
 
 void flow_keys_out(const struct flow_table *table, uint32_t handle, struct flow_key *key,
 		   struct flow_key *out)
@@ -49,7 +56,10 @@ static const struct chain *chain_of(const struct datapath *dp, uint16_t slot)
 static enum nf_verdict ask_again(struct datapath *dp, const struct chain *chain,
 				 struct flow_open *open)
 {
-	for (unsigned i = 0; chain && i < chain->n; i++) {
+	open->reason = DROP_NO_CHAIN;
+	if (!chain)
+		return NF_DROP;
+	for (unsigned i = 0; i < chain->n; i++) {
 		struct nf *nf = chain->functions[i];
 		enum nf_verdict verdict;
 
@@ -76,16 +86,38 @@ static void relabel(struct datapath *dp, struct flow_cold *cold, uint32_t label)
 		flow_label_closed(flow_label_of(dp->index, before), 0, 0);
 }
 
+/* Is it this worker that asks for the flow? */
+static bool claim(struct flow_head *head)
+{
+	uint32_t before = __atomic_load_n(&head->policy, __ATOMIC_RELAXED);
+
+	return before != ASKING &&
+	       __atomic_compare_exchange_n(&head->policy, &before, ASKING, false, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED);
+}
+
+/* Whatever state its other packets bring it to meanwhile. */
+static void deny(struct datapath *dp, uint32_t handle)
+{
+	const struct flow_head *head = flow_head(dp->flows->table, handle);
+	uint8_t state;
+
+	while ((state = flow_state(head)) > FLOW_DEAD)
+		if (flow_end(dp, handle, state))
+			datapath_count(&flow_worker(dp)->stats.denied, 1);
+}
+
 bool flow_again(struct datapath *dp, uint32_t ref, struct packet *p)
 {
 	struct flow_table *table = dp->flows->table;
 	struct flow_head *head = flow_head(table, ref);
 	struct flow_cold *cold = flow_cold(table, ref);
 	const uint8_t *ip = packet_l3(p);
-	uint32_t before = __atomic_load_n(&head->policy, __ATOMIC_RELAXED);
+	const bool claimed = claim(head);
 	struct flow_open open = {
 		.packet = p,
 		.again = true,
+		.echo = !claimed,
 		.class = FLOW_CLASS_ESTABLISHED,
 		.in_iface = cold->iface,
 		.label = cold->label,
@@ -97,14 +129,13 @@ bool flow_again(struct datapath *dp, uint32_t ref, struct packet *p)
 	flow_keys_out(table, flow_handle(ref), &open.key, &open.out);
 	first_packet(head, &open);
 	if (ask_again(dp, chain_of(dp, cold->iface), &open) != NF_ACCEPT) {
-		if (flow_end(dp, flow_handle(ref), flow_state(head)))
-			datapath_count(&flow_worker(dp)->stats.denied, 1);
+		deny(dp, flow_handle(ref));
 		packet_drop(p, open.reason);
 		return false;
 	}
-	/* packets of both directions may find this out at once: it is counted by one of them */
-	if (__atomic_compare_exchange_n(&head->policy, &before, dp->policy, false, __ATOMIC_RELAXED,
-					__ATOMIC_RELAXED))
-		relabel(dp, cold, open.label);
+	if (!claimed)
+		return true;
+	relabel(dp, cold, open.label);
+	__atomic_store_n(&head->policy, dp->policy, __ATOMIC_RELEASE);
 	return true;
 }

@@ -17,7 +17,8 @@
  *
  * With `again`, `out` is what the flow does already; a function that holds state for the flow
  * answers whether the flow may go on as it is. NF_DROP ends it. No close() follows on an accepted
- * `again`, and open's side effects (counts, ports) must not happen twice.
+ * `again`, and open's side effects (counts, ports) must not happen twice. What is moved with an `again`
+ * (a count, from one rule to another) is not moved with `echo`.
  */
 #ifndef VISOR_FLOW_OPEN_H
 #define VISOR_FLOW_OPEN_H
@@ -46,6 +47,7 @@ struct flow_open {
 	uint8_t dscp; /* 0..63, of the packet at hand */
 	bool again;
 	bool has_ports; /* sport and dport of `key` are the wire's */
+	bool echo;	/* with `again`: another worker asks the same just now, and counts */
 	/* answers */
 	uint32_t label;	 /* flow_label.h; the last function that sets it names the flow */
 	uint16_t reason; /* with NF_DROP: index of the drop counter */

@@ -81,9 +81,9 @@ static enum nf_verdict firewall_open(struct nf *nf, struct datapath *dp, struct 
 	}
 	if (firewall_syn_accepted(fw, dp, open, challenge) == NF_STOLEN)
 		return NF_STOLEN;
-	if (open->again)
+	if (open->again && !open->echo)
 		relabel(fw, open, decision.rule);
-	else if (decision.rule)
+	else if (!open->again && decision.rule)
 		open->label = decision.rule->label;
 	return NF_ACCEPT;
 }
