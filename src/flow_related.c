@@ -70,6 +70,24 @@ static void translate(const struct flow_table *table, uint32_t ref, struct packe
 				 address(&sender, false));
 }
 
+/* Of a flow that lives, and a packet that it may have sent in direction d. */
+static bool is_about(const struct flow_head *head, enum flow_direction d, const uint8_t *quoted)
+{
+	if (flow_state(head) <= FLOW_DEAD)
+		return false;
+	return head->protocol != IPPROTO_TCP || head->flags & FLOW_ONE_WAY ||
+	       quoted_in_window(head, d, quoted);
+}
+
+/* Still, where the policy has changed: an error is let in as the flow is. */
+static bool is_let_in(struct datapath *dp, uint32_t ref, struct packet *p)
+{
+	const struct flow_head *head = flow_head(dp->flows->table, ref);
+
+	return likely(__atomic_load_n(&head->policy, __ATOMIC_RELAXED) == dp->policy) ||
+	       flow_again(dp, ref, p);
+}
+
 bool flow_related(struct datapath *dp, struct packet *p, uint32_t *ref)
 {
 	const struct flow_table *table = dp->flows->table;
@@ -84,9 +102,7 @@ bool flow_related(struct datapath *dp, struct packet *p, uint32_t *ref)
 	if (!*ref)
 		return false;
 	head = flow_head(table, *ref);
-	if (flow_state(head) <= FLOW_DEAD ||
-	    (head->protocol == IPPROTO_TCP && !(head->flags & (FLOW_SEQ_OFFSET | FLOW_ONE_WAY)) &&
-	     !quoted_in_window(head, !flow_direction(*ref), p->data + l4))) {
+	if (!is_about(head, !flow_direction(*ref), p->data + l4) || !is_let_in(dp, *ref, p)) {
 		*ref = 0;
 		return false;
 	}

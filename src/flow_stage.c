@@ -103,10 +103,7 @@ static inline bool hit(struct datapath *dp, uint32_t ref, struct packet *p, enum
 	}
 	switch (flow_track(head, flow_direction(ref), p, seq_offset(table, ref, head))) {
 	case FLOW_TRACK_OK: break;
-	case FLOW_TRACK_INVALID:
-		datapath_count(&flow_worker(dp)->stats.invalid, 1);
-		*class = FLOW_CLASS_INVALID;
-		return false;
+	case FLOW_TRACK_INVALID: *class = FLOW_CLASS_INVALID; return false;
 	case FLOW_TRACK_SYN:
 		if (!long_silent(dp, ref)) {
 			direct(dp, ref, p);
@@ -163,6 +160,8 @@ static void one(struct datapath *dp, const struct chain *chain, struct packet *p
 		class = FLOW_CLASS_INVALID;
 		if (flow_related(dp, p, ref))
 			class = FLOW_CLASS_RELATED;
+		else if (p->verdict != PACKET_CONTINUE)
+			return;
 		break;
 	case FLOW_KEY_UNTRACKED: class = FLOW_CLASS_UNTRACKED; break;
 	case FLOW_KEY_INVALID: class = FLOW_CLASS_INVALID; break;

@@ -131,7 +131,7 @@ uint32_t flow_miss(struct datapath *dp, const struct chain *chain, struct packet
 bool flow_again(struct datapath *dp, uint32_t ref, struct packet *p);
 
 /* p is an ICMP error. True: it is about a flow, and was rewritten as that needs; *ref is the flow,
- * with the direction that p goes. */
+ * with the direction that p goes. False and dropped: the flow was, by flow_again(). */
 bool flow_related(struct datapath *dp, struct packet *p, uint32_t *ref);
 
 /* Make it FLOW_DEAD and take it out of the index, if it still is in state `from`. */
