@@ -243,6 +243,65 @@ static void a_changed_policy_asks_again_and_ends_what_it_denies(void **state)
 	(void)state;
 }
 
+static void flows_of_an_interface_without_a_chain_end_when_the_policy_changes(void **state)
+{
+	struct support *s = setup();
+	struct packet *p;
+
+	pass(s, &there, LAN);
+	s->iface[LAN].chain = NULL;
+	flow_policy_changed();
+	at(s, s->dp.now_ns);
+	p = pass(s, &back, WAN);
+	assert_int_equal(p->verdict, PACKET_DROP);
+	assert_int_equal(p->reason, DROP_NO_CHAIN);
+	assert_int_equal(stats(s)->denied, 1);
+	assert_int_equal(gate.closed, 1);
+	teardown(s);
+	(void)state;
+}
+
+static struct flow_head *flow_of(struct support *s, const struct probe *probe)
+{
+	struct flow_key key = { .family = 4, .protocol = IPPROTO_UDP };
+	uint32_t ref;
+
+	key.v4 = (struct flow_tuple4){ inet_addr(probe->from), inet_addr(probe->to),
+				       htons(probe->sport), htons(probe->dport) };
+	flow_lookup(s->dp.flows->table, &key, &ref, 1);
+	assert_int_not_equal(ref, 0);
+	return flow_head(s->dp.flows->table, ref);
+}
+
+/* The other worker has taken the generation out of the flow, and not put the new one in. */
+static void a_flow_that_another_worker_asks_for_is_not_counted_twice(void **state)
+{
+	struct support *s = setup();
+	struct flow_head *head;
+
+	pass(s, &there, LAN);
+	second.label = (uint32_t)flow_label_register("gate:b", "other");
+	flow_policy_changed();
+	at(s, s->dp.now_ns);
+	head = flow_of(s, &there);
+	head->policy = 0;
+	assert_int_equal(pass(s, &back, WAN)->verdict, PACKET_TX);
+	assert_true(second.last.again && second.last.echo);
+	assert_int_equal(head->policy, 0);
+	assert_int_equal(flow_label_alive(second.label), 0);
+	head->policy = s->dp.policy - 1;
+	assert_int_equal(pass(s, &back, WAN)->verdict, PACKET_TX);
+	assert_false(second.last.echo);
+	assert_int_equal(head->policy, s->dp.policy);
+	assert_int_equal(flow_label_alive(second.label), 1);
+	head->policy = 0;
+	second.verdict = NF_DROP;
+	assert_int_equal(pass(s, &there, LAN)->verdict, PACKET_DROP);
+	assert_int_equal(second.closed, 1);
+	teardown(s);
+	(void)state;
+}
+
 static void a_route_that_moves_takes_the_next_packet_along(void **state)
 {
 	struct support *s = setup();
@@ -549,6 +608,27 @@ static void an_error_that_its_sender_is_not_told_is_invalid(void **state)
 	(void)state;
 }
 
+static void an_error_about_a_flow_that_is_denied_now_ends_it(void **state)
+{
+	struct support *s = setup();
+	struct packet *p;
+
+	pass(s, &there, LAN);
+	flow_policy_changed();
+	at(s, s->dp.now_ns);
+	second.verdict = NF_DROP;
+	p = error_about(s, &s->sent[0], "192.0.2.5", CLIENT);
+	support_run_chain(s, chain, &p, 1);
+	assert_int_equal(p->verdict, PACKET_DROP);
+	assert_int_equal(p->reason, REASON);
+	assert_int_equal(second.again, 1);
+	assert_int_equal(second.asked, 1);
+	assert_int_equal(second.closed, 1);
+	assert_int_equal(stats(s)->related, 0);
+	teardown(s);
+	(void)state;
+}
+
 /* --- a full table --- */
 
 static struct probe syn(unsigned i)
@@ -580,6 +660,54 @@ static void establish(struct support *s, unsigned i)
 	a.seq++;
 	a.ack = 5001;
 	assert_int_equal(pass(s, &a, LAN)->verdict, PACKET_TX);
+}
+
+static void a_packet_out_of_the_window_counts_once_as_invalid(void **state)
+{
+	struct support *s = setup();
+	struct probe far = syn(1);
+
+	establish(s, 1);
+	far.tcp_flags = 0x10;
+	far.seq += 50000000;
+	far.ack = 5001;
+	gate.verdict = NF_DROP;
+	assert_int_equal(pass(s, &far, LAN)->verdict, PACKET_DROP);
+	assert_int_equal(gate.last.class, FLOW_CLASS_INVALID);
+	assert_int_equal(stats(s)->invalid, 1);
+	teardown(s);
+	(void)state;
+}
+
+static void be_proxied(struct flow_open *open)
+{
+	open->flags |= FLOW_SEQ_OFFSET;
+}
+
+/* Behind a SYN proxy, too, an error has to quote a number that was sent. */
+static void an_error_about_a_proxied_flow_quotes_its_window(void **state)
+{
+	struct support *s = setup();
+	struct packet *p;
+	uint8_t *seq;
+
+	second.change = be_proxied;
+	establish(s, 1);
+	seq = s->sent[0].data + s->sent[0].l3 + 24;
+	p = error_about(s, &s->sent[0], "192.0.2.5", CLIENT);
+	support_run_chain(s, chain, &p, 1);
+	assert_int_equal(p->verdict, PACKET_TX);
+	assert_int_equal(stats(s)->related, 1);
+	bytes_put32(seq, bytes_get32(seq) + 50000000);
+	p = error_about(s, &s->sent[0], "192.0.2.5", CLIENT);
+	bytes_put32(seq, bytes_get32(seq) - 50000000);
+	gate.verdict = NF_DROP;
+	support_run_chain(s, chain, &p, 1);
+	assert_int_equal(p->verdict, PACKET_DROP);
+	assert_int_equal(gate.last.class, FLOW_CLASS_INVALID);
+	assert_int_equal(stats(s)->related, 1);
+	teardown(s);
+	(void)state;
 }
 
 /* Both hosts have forgotten the connection: the client's SYNs, whatever their number, do not keep its
@@ -673,6 +801,8 @@ int main(void)
 		cmocka_unit_test(packets_of_a_new_flow_in_one_burst_ask_once),
 		cmocka_unit_test(what_is_denied_leaves_no_flow_and_tells_who_was_asked_before),
 		cmocka_unit_test(a_changed_policy_asks_again_and_ends_what_it_denies),
+		cmocka_unit_test(flows_of_an_interface_without_a_chain_end_when_the_policy_changes),
+		cmocka_unit_test(a_flow_that_another_worker_asks_for_is_not_counted_twice),
 		cmocka_unit_test(a_route_that_moves_takes_the_next_packet_along),
 		cmocka_unit_test(a_flow_ends_when_it_was_idle_and_its_functions_hear_of_it_once),
 		cmocka_unit_test(packets_keep_a_flow_alive),
@@ -682,6 +812,9 @@ int main(void)
 		cmocka_unit_test(an_error_about_a_translated_flow_finds_its_sender),
 		cmocka_unit_test(an_error_about_nothing_is_invalid),
 		cmocka_unit_test(an_error_that_its_sender_is_not_told_is_invalid),
+		cmocka_unit_test(an_error_about_a_flow_that_is_denied_now_ends_it),
+		cmocka_unit_test(a_packet_out_of_the_window_counts_once_as_invalid),
+		cmocka_unit_test(an_error_about_a_proxied_flow_quotes_its_window),
 		cmocka_unit_test(a_long_silent_connection_gives_way_to_a_syn),
 		cmocka_unit_test(half_open_flows_give_way_and_established_ones_stay),
 		cmocka_unit_test(a_table_full_of_established_flows_refuses_by_name),
