@@ -238,13 +238,68 @@ static void one_object_is_a_line_per_member(void **state)
 		    "                  dev b\n");
 }
 
+#define FLOW_KEY(src, sport, dst, dport)                                      \
+	"{\"source\":\"" src "\",\"sport\":" #sport ",\"destination\":\"" dst \
+	"\",\"dport\":" #dport "}"
+
+static void flows_show_both_sides_of_a_translation(void **state)
+{
+	expect_view(
+		view_flows,
+		"{\"flows\":["
+		"{\"protocol\":\"tcp\",\"state\":\"established\",\"key\":" FLOW_KEY("192.0.2.2", 40000, "203.0.113.1", 80) ",\"out\":" FLOW_KEY(
+			"192.0.2.2", 40000, "10.0.0.1",
+			8080) ",\"in\":\"lan\",\"out_interface\":\"wan\",\"rule\":\"firewall:edge/web\",\"packets\":7,"
+			      "\"bytes\":700,\"reply_packets\":8,\"reply_bytes\":8000,\"age_s\":90061,\"idle_s\":5,"
+			      "\"timeout_s\":7384,\"flags\":[\"assured\",\"translated\"],\"worker\":1},"
+			      "{\"protocol\":\"99\",\"state\":\"new\",\"key\":" FLOW_KEY(
+				      "2001:db8::1", 0, "2001:db8::2",
+				      0) ",\"out\":" FLOW_KEY("2001:db8::1", 0, "2001:db8::2",
+							      0) ",\"in\":\"lan\",\"out_interface\":null,\"rule\":null,\"packets\":1,\"bytes\":60,"
+								 "\"reply_packets\":0,\"reply_bytes\":0,\"age_s\":61,\"idle_s\":0,\"timeout_s\":60,"
+								 "\"flags\":[],\"worker\":0}],"
+								 "\"shown\":2,\"total\":7,\"states\":{\"established\":5,\"new\":2},\"next\":3}",
+		plain,
+		"PROTO  STATE        SOURCE           DESTINATION     OUT-DESTINATION  IN   OUT  RULE               PACKETS  BYTES  REPLY-PACKETS  REPLY-BYTES    AGE  IDLE   LEFT  FLAGS\n"
+		"tcp    established  192.0.2.2:40000  203.0.113.1:80  10.0.0.1:8080    lan  wan  firewall:edge/web        7    700              8         8000  1d01h    5s  2h03m  assured translated\n"
+		"99     new          2001:db8::1      2001:db8::2     -                lan  -    -                        1     60              0            0  1m01s    0s  1m00s  -\n"
+		"\n"
+		"2 of 7 flows shown: established 5, new 2\n"
+		"--all shows every one, limit N as many as that\n");
+	expect_view(view_flows, "{\"flows\":[],\"shown\":0,\"total\":0,\"states\":{}}", plain,
+		    "no flows\n");
+}
+
+static void the_summary_of_flows_says_how_full(void **state)
+{
+	const char *summary =
+		"{\"ipv4\":{\"used\":12,\"size\":1024,\"percent\":1.1},\"ipv6\":{\"used\":0,"
+		"\"size\":1024,\"percent\":0.0},\"memory_bytes\":4096,\"pages\":\"4 KiB pages\","
+		"\"states\":{\"new\":12},\"counters\":{\"hits\":9},\"fragments\":{\"completed\":4}}";
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	json_t *result = parse(summary);
+
+	view_flows(result, &plain, out);
+	fclose(out);
+	assert_non_null(strstr(text,
+			       "IPv4: 12 of 1024 in use, 1.1 %\nIPv6: 0 of 1024 in use, 0.0 %\n"
+			       "memory: 4096, 4 KiB pages\nnew 12\n"));
+	assert_non_null(strstr(text, "hits          9  packets"));
+	assert_non_null(strstr(text, "completed      4  of which"));
+	free(text);
+	json_decref(result);
+}
+
 static void nothing_of_an_answer_is_needed(void **state)
 {
 	static view *const views[] = { view_ports,    view_workers,    view_drops,
 				       view_routes,   view_route,      view_fields,
 				       view_config,   view_neighbours, view_interfaces,
 				       view_reload,   view_version,    view_functions,
-				       view_firewall, view_set,	       view_set_change };
+				       view_firewall, view_set,	       view_set_change,
+				       view_flows,    view_flush };
 	static const char *const answers[] = {
 		"{}",
 		"[]",
@@ -257,7 +312,9 @@ static void nothing_of_an_answer_is_needed(void **state)
 		"\"neighbours\":{\"a\":1},\"interfaces\":[\"\"],\"text\":7,\"memory\":[],"
 		"\"functions\":[7]}",
 		"{\"firewall\":[{\"rules\":[{}],\"sets\":[7],\"flows_by_source\":7}],\"entries\":[{}],"
-		"\"total\":\"x\"}"
+		"\"total\":\"x\"}",
+		"{\"flows\":[7,{},{\"key\":[],\"out\":{}}],\"states\":7,\"counters\":0}",
+		"{\"flows\":[7,{},{\"key\":[],\"out\":{}}],\"states\":{\"a\":\"b\"}}"
 	};
 	char sink[65536];
 
@@ -363,6 +420,18 @@ static json_t *echo(void *arg, const json_t *args, char **error, json_t **errors
 	return json_deep_copy(args);
 }
 
+/* Three flows, one a page; only the first page tells how many. */
+static json_t *flow_pages(void *arg, const json_t *args, char **error, json_t **errors)
+{
+	const int next = (int)json_integer_value(json_object_get(args, "next"));
+	json_t *out = json_pack("{s:[{s:s}], s:i, s:o}", "flows", "rule", "web", "shown", 1, "next",
+				next < 2 ? json_integer(next + 1) : json_null());
+
+	if (!next)
+		json_object_set_new(out, "total", json_integer(3));
+	return out;
+}
+
 static void serve(int ready)
 {
 	struct event_base *base = event_base_new();
@@ -372,6 +441,8 @@ static void serve(int ready)
 		{ "reload", refuse, NULL },
 		{ "show routes", pages, NULL },
 		{ "route get", echo, NULL },
+		{ "flush flows", echo, NULL },
+		{ "show flows", flow_pages, NULL },
 		{ "show neighbours", answer,
 		  "{\"neighbours\":[{\"dst\":\"192.0.2.1\"},{\"dst\":\"fe80::1\"}]}" },
 		{ "version", answer, "{\"version\":\"9.9\"}" },
@@ -546,6 +617,66 @@ static void all_routes_come_page_by_page(void **state)
 	expect_run("show routes", 0, "10 of 25 routes");
 }
 
+/* What the daemon would be asked: `flush flows` is answered by its own arguments. */
+static void expect_filter(const char *words, const char *args)
+{
+	char line[256];
+	json_t *wanted = parse(args), *got;
+	int status;
+
+	snprintf(line, sizeof(line), "flush flows %s --json", words);
+	got = parse(run(&status, line));
+	if (status || !json_equal(got, wanted))
+		fail_msg("%s: not %s", words, args);
+	json_decref(got);
+	json_decref(wanted);
+}
+
+static void filters_of_flows_are_pairs_of_words(void **state)
+{
+	NEEDS_PROGRAM;
+	expect_filter("all", "{\"all\":true}");
+	expect_filter("src 192.0.2.0/24 dport 80-90 -4",
+		      "{\"src\":\"192.0.2.0/24\",\"dport\":\"80-90\",\"family\":4}");
+	expect_filter("from 10.0.0.1 to 2001:db8::/32",
+		      "{\"src\":\"10.0.0.1\",\"dst\":\"2001:db8::/32\"}");
+	expect_filter("2001:db8::1", "{\"host\":\"2001:db8::1\"}");
+	expect_filter("state new,established rule web in lan proto tcp",
+		      "{\"state\":[\"new\",\"established\"],\"rule\":\"web\",\"in\":\"lan\","
+		      "\"proto\":\"tcp\"}");
+	expect_filter("sport 0 port 65535", "{\"sport\":\"0\",\"port\":\"65535\"}");
+	expect_run("flush flows", 2, "which flows?");
+	expect_run("flush flows all src 10.0.0.1", 2, "'all' goes with no filter");
+	expect_run("flush flows all -6", 2, "'all' goes with no filter");
+	expect_run("flush flows src", 2, "'src' of what?");
+	expect_run("flush flows src 10.0.0.1 from 10.0.0.2", 2, "'from' stands twice");
+	expect_run("flush flows sorce 10.0.0.1", 2, "'sorce' is no filter; did you mean 'src'?");
+	expect_run("flush flows src 10.0.0", 2, "src '10.0.0': an address");
+	expect_run("flush flows port 65536", 2, "port '65536'");
+	expect_run("flush flows port 9-8", 2, "port '9-8'");
+	expect_run("flush flows src 10.0.0.1 sort bytes", 2, "neither sort nor limit");
+	expect_run("show flows sort size", 2, "bytes, packets, age or idle");
+	expect_run("show flows limit 0", 2, "1 to 20000");
+	expect_run("show flows limit 5 -n 6", 2, "not both");
+	expect_run("show flows --all sort bytes", 2, "neither limit nor sort");
+	expect_run("show flows summary 10.0.0.1", 2, "'summary' goes with no filter");
+}
+
+static void all_flows_are_as_many_as_the_first_page_said(void **state)
+{
+	json_t *document;
+	int status;
+
+	NEEDS_PROGRAM;
+	document = parse(run(&status, "show flows --all --json"));
+	assert_int_equal(status, 0);
+	assert_int_equal(json_array_size(json_object_get(document, "flows")), 3);
+	assert_int_equal(json_integer_value(json_object_get(document, "total")), 3);
+	assert_int_equal(json_integer_value(json_object_get(document, "shown")), 3);
+	json_decref(document);
+	expect_run("show flows", 0, "1 of 3 flows shown");
+}
+
 static void watching_repeats_until_it_is_interrupted(void **state)
 {
 	const char *picture;
@@ -591,6 +722,8 @@ int main(void)
 		cmocka_unit_test(workers_end_with_the_memory),
 		cmocka_unit_test(interfaces_write_both_tags),
 		cmocka_unit_test(one_object_is_a_line_per_member),
+		cmocka_unit_test(flows_show_both_sides_of_a_translation),
+		cmocka_unit_test(the_summary_of_flows_says_how_full),
 		cmocka_unit_test(nothing_of_an_answer_is_needed),
 		cmocka_unit_test(names_cannot_move_the_cursor),
 		cmocka_unit_test(letters_of_two_bytes_are_one_wide),
@@ -601,6 +734,8 @@ int main(void)
 		with_daemon(a_wrong_line_is_explained_and_exits_2),
 		with_daemon(no_daemon_is_explained_and_exits_3),
 		with_daemon(all_routes_come_page_by_page),
+		with_daemon(filters_of_flows_are_pairs_of_words),
+		with_daemon(all_flows_are_as_many_as_the_first_page_said),
 		with_daemon(watching_repeats_until_it_is_interrupted),
 		with_daemon(every_command_has_help_and_the_examples_parse),
 	};
