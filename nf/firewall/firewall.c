@@ -132,9 +132,14 @@ static void firewall_process(struct nf *nf, struct datapath *dp, struct burst *b
 	unsigned n[2] = { 0, 0 };
 
 	for (unsigned i = 0; i < burst->count; i++) {
-		const unsigned family = burst->packet[i]->ip_version == 6;
+		struct packet *p = burst->packet[i];
+		const unsigned family = p->ip_version == 6;
+		const uint16_t reason = firewall_unreadable(nf, p);
 
-		by_family[family][n[family]++] = burst->packet[i];
+		if (unlikely(reason))
+			packet_drop(p, reason);
+		else
+			by_family[family][n[family]++] = p;
 	}
 	for (unsigned f = 0; f < 2; f++)
 		if (n[f])

@@ -9,6 +9,7 @@
 #include "egress.h"
 #include "firewall.h"
 #include "firewall_packet.h"
+#include "reassembly_datagram.h"
 
 /* --- interfaces --- */
 
@@ -84,6 +85,39 @@ static void headers_fill(struct firewall_packet *p)
 		break;
 	default: break;
 	}
+}
+
+/* The protocols of which rules look at the header. */
+static bool has_header(uint8_t protocol)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_SCTP:
+	case IPPROTO_DCCP:
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6: return true;
+	default: return false;
+	}
+}
+
+static uint16_t fragment_unreadable(const struct packet *p)
+{
+	struct fragment f;
+	const uint16_t reason = fragment_read(p, &f);
+
+	return !reason && f.tiny ? DROP_FRAGMENT_TINY : reason;
+}
+
+uint16_t firewall_unreadable(const struct nf *nf, const struct packet *p)
+{
+	if (likely((p->flags & (PKT_L4_COMPLETE | PKT_FRAGMENT)) == PKT_L4_COMPLETE))
+		return DROP_NONE;
+	if (p->flags & PKT_FRAGMENT)
+		return fragment_unreadable(p);
+	return has_header(p->protocol) ? (uint16_t)(nf->drop_base + FIREWALL_BY_INVALID) :
+					 DROP_NONE;
 }
 
 static void packet_fill(const struct packet *packet, struct firewall_packet *p)

@@ -10,6 +10,9 @@
  * only those can be asked for again later. */
 void firewall_packet_of_flow(const struct firewall *fw, struct datapath *dp, struct flow_open *open,
 			     struct firewall_packet *p);
+/* DROP_NONE, or why rules cannot judge this packet by itself: what they look at is not in it, but may
+ * be in another one (RFC 1858, 3128) or nowhere. */
+uint16_t firewall_unreadable(const struct nf *nf, const struct packet *p);
 /* n <= BURST_MAX packets by themselves. */
 void firewall_packets_of(const struct firewall *fw, struct datapath *dp,
 			 struct packet *const *packets, struct firewall_packet *out, unsigned n);

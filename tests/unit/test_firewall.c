@@ -150,6 +150,45 @@ static void families_protocols_and_ports(void **state)
 	(void)state;
 }
 
+/* What a stateless instance that lets all but telnet in does with a packet of 8 bytes of TCP, or with
+ * these fragments. */
+static uint16_t without_a_whole_header(uint16_t fragment, uint16_t ip_len, uint8_t protocol)
+{
+	const struct probe probe = { .from = "10.0.0.5",
+				     .to = "198.51.100.7",
+				     .protocol = protocol,
+				     .ip_len = ip_len,
+				     .fragment = fragment,
+				     .sport = 1000,
+				     .dport = 23 };
+	struct wall *wall = wall_new("stateful = false; default = \"accept\"; rules = ( "
+				     "{ proto = \"tcp\"; dport = 23; action = \"drop\"; } );");
+	struct packet *p = support_probe(wall->s, &probe, LAN);
+	uint16_t reason;
+
+	support_run(wall->s, &wall->nf, &p, 1);
+	reason = p->verdict == PACKET_DROP && p->reason != DROP_END_OF_CHAIN ? p->reason : 0;
+	if (reason >= wall->nf.drop_base)
+		assert_string_equal(wall->nf.ops->drop_reasons[reason - wall->nf.drop_base],
+				    "invalid");
+	wall_free(wall);
+	return reason;
+}
+
+static void headers_that_are_cut_get_past_no_rule_of_a_stateless_instance(void **state)
+{
+	const uint16_t more = 0x2000;
+
+	assert_int_equal(without_a_whole_header(more, 28, TCP), DROP_FRAGMENT_TINY);
+	assert_int_equal(without_a_whole_header(1, 60, TCP), DROP_FRAGMENT_TINY);
+	assert_true(without_a_whole_header(0, 28, TCP) >= DROP_ENGINE_COUNT);
+	assert_true(without_a_whole_header(0, 24, UDP) >= DROP_ENGINE_COUNT);
+	assert_int_equal(without_a_whole_header(3, 60, TCP), 0);
+	assert_int_equal(without_a_whole_header(more | 1, 60, UDP), 0);
+	assert_int_equal(without_a_whole_header(0, 24, 99), 0);
+	(void)state;
+}
+
 static void flags_types_and_code_points(void **state)
 {
 	static const char syn[] = "proto = \"tcp\"; tcp_flags = \"syn,!ack\";";
@@ -508,6 +547,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_are_met_by_prefix_range_and_exception),
 		cmocka_unit_test(families_protocols_and_ports),
+		cmocka_unit_test(headers_that_are_cut_get_past_no_rule_of_a_stateless_instance),
 		cmocka_unit_test(flags_types_and_code_points),
 		cmocka_unit_test(interfaces_and_zones),
 		cmocka_unit_test(sets_of_addresses_and_ports),
