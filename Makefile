@@ -58,16 +58,15 @@ $(BUILD)/tests/tools/%: tests/tools/%.c Makefile $(LIB)
 	$(call say,CC,$@)mkdir -p $(@D) && $(CC) $(ALL_C) -MF $@.d $(ALL_LD) -o $@ $< $(LIB) $(LIBS)
 tools: $(TOOLS)
 
-# Where DPDK is installed, lpm_bench and classifier_bench compare with it.
+# Where DPDK is installed, these compare with it.
 DPDK      = $(if $(SAN),,$(shell pkg-config --exists libdpdk && echo libdpdk))
-$(BUILD)/bench/lpm_bench: $(if $(DPDK),$(BUILD)/bench/lpm_peer_dpdk.o)
-$(BUILD)/bench/lpm_bench: BENCH_LIBS = $(if $(DPDK),$(shell pkg-config --libs libdpdk))
-$(BUILD)/bench/lpm_bench.o: ALL_C += $(if $(DPDK),-DLPM_PEER_DPDK)
-$(BUILD)/bench/lpm_peer_dpdk.o: ALL_C += $(shell pkg-config --cflags libdpdk)
-$(BUILD)/bench/classifier_bench: $(if $(DPDK),$(BUILD)/bench/classifier_peer_dpdk.o)
-$(BUILD)/bench/classifier_bench: BENCH_LIBS = $(if $(DPDK),$(shell pkg-config --libs libdpdk))
+COMPARING = $(patsubst %,$(BUILD)/bench/%_bench,lpm flow classifier)
+$(COMPARING): $(BUILD)/bench/%_bench: $(if $(DPDK),$(BUILD)/bench/%_peer_dpdk.o \
+                                                  $(BUILD)/bench/start_dpdk.o)
+$(COMPARING): BENCH_LIBS = $(if $(DPDK),$(shell pkg-config --libs libdpdk))
+$(COMPARING:=.o): ALL_C += $(if $(DPDK),-DBENCH_DPDK)
+$(BUILD)/bench/%_dpdk.o: ALL_C += $(shell pkg-config --cflags libdpdk)
 $(BUILD)/bench/classifier_bench.o: ALL_C += -Itests/unit $(if $(DPDK),-DCLASSIFIER_PEER_DPDK)
-$(BUILD)/bench/classifier_peer_dpdk.o: ALL_C += $(shell pkg-config --cflags libdpdk)
 benches: $(BENCHES)
 
 # The steering program: built by clang, embedded by its skeleton.
@@ -115,6 +114,7 @@ bench: deps                              ## microbenchmarks; TABLE=file of prefi
 	-@$(MAKE) --no-print-directory deps DEPS=libdpdk-dev
 	@$(MAKE) --no-print-directory benches
 	@$(BUILD)/bench/lpm_bench $(if $(TABLE),--table $(TABLE))
+	@$(BUILD)/bench/flow_bench
 
 SOURCES = $(shell git ls-files '*.c' '*.h' | grep -v '^bench/third')
 SCRIPTS = $(shell git ls-files '*.sh' tests/run .ci/run)

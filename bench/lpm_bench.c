@@ -24,13 +24,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <urcu-qsbr.h>
 
 #include "lpm4.h"
 #include "lpm6.h"
 #include "lpm_peer.h"
+#include "measure.h"
 
 #define ADDRS (1u << 20)
 #define BURST 64
@@ -73,19 +73,7 @@ static uint64_t random_state = 1;
 
 static uint64_t rnd(void)
 {
-	uint64_t z = random_state += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return z ^ z >> 31;
-}
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+	return bench_random(&random_state);
 }
 
 static uint32_t key_v4(const uint8_t *key)
@@ -285,7 +273,7 @@ static size_t ours_control_bytes(const struct family *f)
 
 static int ours_load(struct family *f)
 {
-	double start = now();
+	double start = bench_now();
 	double loaded;
 
 	f->lpm4 = f->v6 ? NULL : lpm4_new();
@@ -299,7 +287,7 @@ static int ours_load(struct family *f)
 		lpm6_reclaim(f->lpm6);
 	else
 		lpm4_reclaim(f->lpm4);
-	loaded = now() - start;
+	loaded = bench_now() - start;
 	printf("%s  %zu routes loaded in %.2f s; %.2f MB for lookups, %.2f MB for the writer\n",
 	       f->name, f->routes, loaded, (double)ours_bytes(f) / 1e6,
 	       (double)ours_control_bytes(f) / 1e6);
@@ -313,7 +301,7 @@ static int ours_load(struct family *f)
 
 static void peer_load(struct family *f, const struct options *o)
 {
-#ifdef LPM_PEER_DPDK
+#ifdef BENCH_DPDK
 	double start;
 	int rc = lpm_peer_new(&f->peer, f->v6, f->routes + 65536, o->nexthops);
 
@@ -321,7 +309,7 @@ static void peer_load(struct family *f, const struct options *o)
 		printf("%s  the peer has no memory: %s\n", f->name, strerror(-rc));
 		return;
 	}
-	start = now();
+	start = bench_now();
 	for (size_t i = 0; i < f->routes && !rc; i++)
 		rc = lpm_peer_change(&f->peer, f->route[i].key, f->route[i].len, f->route[i].value);
 	if (rc)
@@ -329,7 +317,7 @@ static void peer_load(struct family *f, const struct options *o)
 		       strerror(-rc));
 	else
 		printf("%s  %s: loaded in %.2f s; %.2f MB and more for lookups\n", f->name,
-		       f->peer.name, now() - start, (double)f->peer.table_bytes / 1e6);
+		       f->peer.name, bench_now() - start, (double)f->peer.table_bytes / 1e6);
 	f->has_peer = !rc;
 #else
 	(void)f;
@@ -339,7 +327,7 @@ static void peer_load(struct family *f, const struct options *o)
 
 static void peer_lookup(const struct family *f, const void *addr, uint64_t *value, unsigned int n)
 {
-#ifdef LPM_PEER_DPDK
+#ifdef BENCH_DPDK
 	lpm_peer_lookup(&f->peer, addr, value, n);
 #else
 	(void)f, (void)addr, (void)value, (void)n;
@@ -348,7 +336,7 @@ static void peer_lookup(const struct family *f, const void *addr, uint64_t *valu
 
 static void peer_select(struct family *f, unsigned int variant)
 {
-#ifdef LPM_PEER_DPDK
+#ifdef BENCH_DPDK
 	(void)lpm_peer_select(&f->peer, variant);
 #else
 	(void)f, (void)variant;
@@ -405,7 +393,7 @@ static double round_run(struct family *f, unsigned int side, const uint8_t *addr
 
 	if (side)
 		peer_select(f, side - 1);
-	start = now();
+	start = bench_now();
 	do {
 		for (size_t i = 0; i < ADDRS / BURST; i++) {
 			if (side)
@@ -414,21 +402,8 @@ static double round_run(struct family *f, unsigned int side, const uint8_t *addr
 				ours_lookup(f, addr + i * stride, value, BURST);
 		}
 		n += ADDRS;
-	} while (now() - start < seconds);
-	return (double)n / (now() - start) / 1e6;
-}
-
-static int double_compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *v, size_t n)
-{
-	qsort(v, n, sizeof(*v), double_compare);
-	return v[n / 2];
+	} while (bench_now() - start < seconds);
+	return (double)n / (bench_now() - start) / 1e6;
 }
 
 static void kind_measure(struct family *f, enum kind kind, double seconds)
@@ -442,7 +417,7 @@ static void kind_measure(struct family *f, enum kind kind, double seconds)
 		for (unsigned int side = 0; side < sides; side++)
 			rate[side][round] = round_run(f, side, addr, seconds / ROUNDS);
 	for (unsigned int side = 0; side < sides; side++)
-		mid[side] = median(rate[side], ROUNDS);
+		mid[side] = bench_median(rate[side], ROUNDS);
 	printf("%s  %-9s  visor %6.1f M/s", f->name, kind_names[kind], mid[0]);
 	for (unsigned int side = 1; side < sides; side++)
 		printf("   %s %s %6.1f (x %.2f)", f->peer.name, f->peer.variant[side - 1].name,
@@ -485,7 +460,7 @@ static void *reader_run(void *arg)
 /* Withdraws, announces again and moves random routes of the full table. */
 static double changes_run(struct family *f, unsigned int nexthops, double seconds)
 {
-	double start = now();
+	double start = bench_now();
 	size_t n = 0;
 
 	do {
@@ -499,8 +474,8 @@ static double changes_run(struct family *f, unsigned int nexthops, double second
 				abort();
 			r->absent = !value;
 		}
-	} while (now() - start < seconds);
-	return (double)n / (now() - start) / 1e3;
+	} while (bench_now() - start < seconds);
+	return (double)n / (bench_now() - start) / 1e3;
 }
 
 static void changes_measure(struct family *f, const struct options *o)
@@ -555,7 +530,7 @@ static size_t family_verify(struct family *f)
 		wrong += addrs_compare(f, addr, kind_names[kind]);
 		free(addr);
 	}
-#ifdef LPM_PEER_DPDK
+#ifdef BENCH_DPDK
 	/* Withdrawals, moves and new prefixes of every length; both sides get them. */
 	for (unsigned int turn = 0; turn < 4; turn++) {
 		uint8_t *addr;
@@ -647,7 +622,7 @@ static bool peer_start(const struct options *o)
 {
 	if (o->no_peer)
 		return false;
-#ifdef LPM_PEER_DPDK
+#ifdef BENCH_DPDK
 	return lpm_peer_start(!o->small_pages) == 0;
 #else
 	printf("built without DPDK (libdpdk-dev): no peer to compare with\n");

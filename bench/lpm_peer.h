@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The longest-prefix-match tables that ours are compared with. Built from lpm_peer_dpdk.c where DPDK is
- * installed, else absent (LPM_PEER_DPDK is not defined).
+ * installed, else absent (BENCH_DPDK is not defined).
  */
 #ifndef LPM_PEER_H
 #define LPM_PEER_H

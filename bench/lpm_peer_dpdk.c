@@ -2,56 +2,25 @@
 /*
  * DPDK's rte_fib (DIR-24-8) and rte_fib6 (trie) for lpm_bench, in the smallest next-hop size that the
  * table fits into.
- *
- * DPDK runs without privileges and without hugetlb pages. It is not to lose by that: its memory is
- * advised to be transparent huge pages, as ours is, and it is allowed the 512-bit vectors that it would
- * not use without being told to.
  */
 #include "lpm_peer.h"
 
 #include <errno.h>
-#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_fib.h>
 #include <rte_fib6.h>
 #include <rte_memory.h>
 #include <rte_vect.h>
 #include <stdio.h>
-#include <sys/mman.h>
+
+#include "start_dpdk.h"
 
 #define TBL8_4 65535
 #define TBL8_6 262143
 
-static int advise_huge(const struct rte_memseg_list *list, void *arg)
-{
-	(void)arg;
-	(void)madvise(list->base_va, list->len, MADV_HUGEPAGE);
-	return 0;
-}
-
 int lpm_peer_start(bool huge_pages)
 {
-	char *argv[] = { "lpm_bench",
-			 "--no-huge",
-			 "--no-pci",
-			 "--no-telemetry",
-			 "--no-shconf",
-			 "--log-level=lib.*:error",
-			 "-m",
-			 "1024",
-			 "-l",
-			 "0",
-			 "--force-max-simd-bitwidth=512",
-			 NULL };
-	int argc = (int)(sizeof(argv) / sizeof(*argv)) - 1;
-
-	if (rte_eal_init(argc, argv) < 0) {
-		fprintf(stderr, "lpm_bench: DPDK does not start: %s\n", rte_strerror(rte_errno));
-		return -EIO;
-	}
-	if (huge_pages)
-		rte_memseg_list_walk(advise_huge, NULL);
-	return 0;
+	return start_dpdk("lpm_bench", 1024, huge_pages);
 }
 
 static void variants4(struct lpm_peer *p)

@@ -37,33 +37,41 @@ static inline uint64_t flow_hash_word(const void *from)
 	return word;
 }
 
-static inline uint32_t flow_hash_ports(const void *sport)
+/* The rest of a key: both ports, protocol and family. */
+static inline uint64_t flow_hash_tail(const struct flow_key *key, const void *sport)
 {
 	uint32_t ports;
 
 	memcpy(&ports, sport, sizeof(ports));
-	return ports;
+	return ports | (uint64_t)key->protocol << 32 | (uint64_t)key->family << 40;
+}
+
+static inline uint64_t flow_hash4(const struct flow_secret *secret, const struct flow_key *key)
+{
+	const uint64_t *k = secret->word;
+	uint64_t a = flow_hash_word(&key->v4.source);
+	uint64_t b = flow_hash_tail(key, &key->v4.sport);
+	uint64_t mixed = flow_hash_fold(a ^ k[0], b ^ k[1]);
+
+	return flow_hash_fold(mixed ^ k[2], (a ^ (b << 32 | b >> 32)) ^ k[3]);
+}
+
+static inline uint64_t flow_hash6(const struct flow_secret *secret, const struct flow_key *key)
+{
+	const uint64_t *k = secret->word;
+	const uint8_t *source = key->v6.source.s6_addr, *destination = key->v6.destination.s6_addr;
+	uint64_t mixed =
+		flow_hash_fold(flow_hash_word(source) ^ k[0], flow_hash_word(source + 8) ^ k[1]);
+
+	mixed = flow_hash_fold(flow_hash_word(destination) ^ mixed ^ k[2],
+			       flow_hash_word(destination + 8) ^ k[3]);
+	return flow_hash_fold(mixed ^ k[4], flow_hash_tail(key, &key->v6.sport) ^ k[5]);
 }
 
 /* any. */
 static inline uint64_t flow_hash(const struct flow_secret *secret, const struct flow_key *key)
 {
-	const uint64_t *k = secret->word;
-	uint64_t tail = (uint64_t)key->protocol << 32 | (uint64_t)key->family << 40;
-	uint64_t a, b, mixed;
-
-	if (key->family == 4) {
-		a = flow_hash_word(&key->v4.source);
-		b = tail | flow_hash_ports(&key->v4.sport);
-		mixed = flow_hash_fold(a ^ k[0], b ^ k[1]);
-		return flow_hash_fold(mixed ^ k[2], (a ^ (b << 32 | b >> 32)) ^ k[3]);
-	}
-	b = tail | flow_hash_ports(&key->v6.sport);
-	mixed = flow_hash_fold(flow_hash_word(&key->v6.source.s6_addr[0]) ^ k[0],
-			       flow_hash_word(&key->v6.source.s6_addr[8]) ^ k[1]);
-	mixed = flow_hash_fold(flow_hash_word(&key->v6.destination.s6_addr[0]) ^ mixed ^ k[2],
-			       flow_hash_word(&key->v6.destination.s6_addr[8]) ^ k[3]);
-	return flow_hash_fold(mixed ^ k[4], b ^ k[5]);
+	return key->family == 4 ? flow_hash4(secret, key) : flow_hash6(secret, key);
 }
 
 #endif

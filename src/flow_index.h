@@ -70,18 +70,35 @@ struct flow_place {
 /* How many buckets `flows` flows need; what they take of memory is 64 times that. any. */
 uint32_t flow_index_buckets(uint64_t flows);
 
+static inline uint32_t flow_hash_primary(const struct flow_index *index, uint64_t hash)
+{
+	return (uint32_t)(((hash >> 32) * index->buckets) >> 32);
+}
+
+static inline uint32_t flow_hash_secondary(const struct flow_index *index, uint64_t hash,
+					   uint32_t primary)
+{
+	uint64_t step = 1 + (((hash & UINT32_MAX) * (index->buckets - 1)) >> 32);
+	uint64_t secondary = primary + step;
+
+	return (uint32_t)(secondary < index->buckets ? secondary : secondary - index->buckets);
+}
+
+static inline uint8_t flow_hash_tag(uint64_t hash)
+{
+	uint8_t tag = (uint8_t)(hash >> 32);
+
+	return tag ? tag : 1;
+}
+
 static inline struct flow_place flow_index_place(const struct flow_index *index,
 						 const struct flow_key *key)
 {
 	uint64_t hash = flow_hash(&index->secret, key);
-	uint32_t high = (uint32_t)(hash >> 32), low = (uint32_t)hash;
-	uint64_t primary = ((uint64_t)high * index->buckets) >> 32;
-	uint64_t secondary = primary + 1 + (((uint64_t)low * (index->buckets - 1)) >> 32);
-	uint8_t tag = (uint8_t)high;
+	uint32_t primary = flow_hash_primary(index, hash);
 
-	if (secondary >= index->buckets)
-		secondary -= index->buckets;
-	return (struct flow_place){ (uint32_t)primary, (uint32_t)secondary, tag ? tag : 1 };
+	return (struct flow_place){ primary, flow_hash_secondary(index, hash, primary),
+				    flow_hash_tag(hash) };
 }
 
 /* The places of a bucket that have this tag, as bits; what is read afterwards is not older. any. */

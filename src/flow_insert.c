@@ -184,6 +184,22 @@ static bool commit(struct flow_head *head)
 	return false;
 }
 
+/* Others know the flow only if it is pending already. */
+static void set_pending(struct flow_head *head)
+{
+	uint8_t flags = __atomic_load_n(&head->flags, __ATOMIC_RELAXED);
+
+	if (!(flags & FLOW_PENDING))
+		__atomic_store_n(&head->flags, flags | FLOW_PENDING, __ATOMIC_RELAXED);
+}
+
+void flow_insert_prefetch(const struct flow_table *table, const struct flow_key *key)
+{
+	struct flow_place place = flow_index_place(table->index, key);
+
+	__builtin_prefetch(&table->index->bucket[place.primary], 1);
+}
+
 int flow_insert(struct flow_table *table, uint32_t handle, const struct flow_key *key0,
 		const struct flow_key *key1, uint32_t *winner)
 {
@@ -201,7 +217,7 @@ int flow_insert(struct flow_table *table, uint32_t handle, const struct flow_key
 	/* what it takes to lose is mostly there before, then no reader ever sees ours */
 	if (look_around(table, key, place, n, handle, winner))
 		return -EEXIST;
-	__atomic_fetch_or(&head->flags, FLOW_PENDING, __ATOMIC_SEQ_CST);
+	set_pending(head);
 	keys_store(table, handle, key);
 	if (!index_enter(table, place, n, handle))
 		return -ENOSPC;

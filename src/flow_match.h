@@ -18,8 +18,10 @@
 /* Is it inserted and has not ended? Keys that are read afterwards are the ones that it has. any. */
 static inline bool flow_is_live(const struct flow_head *head)
 {
-	return !(__atomic_load_n(&head->flags, __ATOMIC_ACQUIRE) & FLOW_PENDING) &&
-	       flow_state(head) > FLOW_DEAD;
+	unsigned inserted = !(__atomic_load_n(&head->flags, __ATOMIC_ACQUIRE) & FLOW_PENDING);
+	unsigned alive = flow_state(head) > FLOW_DEAD;
+
+	return inserted & alive; /* without a branch, for lookups */
 }
 
 /* Words of a key: 0 where they are equal. */
@@ -76,6 +78,29 @@ static inline bool flow_has_key(const struct flow_table *t, uint32_t ref,
 	if (ref & FLOW_WIDE)
 		return flow6_has_key(&t->hot6[ref & FLOW_INDEX], flow_direction(ref), key);
 	return flow4_has_key(&t->hot4[ref & FLOW_INDEX], flow_direction(ref), key);
+}
+
+/* The same for a flow that is live, whose keys stay as they are, and whole words at once. */
+static inline bool flow4_is(const struct flow4 *flow, enum flow_direction direction,
+			    const struct flow_key *key)
+{
+	const struct flow_tuple4 *own = &flow->key[direction];
+	uint64_t addresses[2];
+	uint32_t ports[2];
+
+	memcpy(&addresses[0], &own->source, sizeof(addresses[0]));
+	memcpy(&addresses[1], &key->v4.source, sizeof(addresses[1]));
+	memcpy(&ports[0], &own->sport, sizeof(ports[0]));
+	memcpy(&ports[1], &key->v4.sport, sizeof(ports[1]));
+	return !((addresses[0] ^ addresses[1]) | (ports[0] ^ ports[1]) |
+		 (uint32_t)(flow->head.protocol ^ key->protocol));
+}
+
+static inline bool flow6_is(const struct flow6 *flow, enum flow_direction direction,
+			    const struct flow_key *key)
+{
+	return flow->family[direction] == 6 && flow->protocol[direction] == key->protocol &&
+	       !memcmp(&flow->key[direction], &key->v6, sizeof(key->v6));
 }
 
 #endif

@@ -62,7 +62,7 @@ void flow_key_of(const struct flow_table *table, uint32_t handle, enum flow_dire
 /* --- worker --- */
 
 /* Look n <= FLOW_BURST_MAX keys up at once: references with their direction, 0 where there is none.
- * The hot lines that were found are in the cache then, their counters on the way. */
+ * The hot lines that were found are in the cache then; their counters are not. */
 void flow_lookup(const struct flow_table *table, const struct flow_key *keys, uint32_t *refs,
 		 unsigned n);
 
@@ -78,6 +78,9 @@ void flow_unalloc(struct flow_cache *cache, uint32_t handle);
  * set before; in `flags` the table's bits are not the caller's to clear. */
 int flow_insert(struct flow_table *table, uint32_t handle, const struct flow_key *key0,
 		const struct flow_key *key1, uint32_t *winner);
+
+/* A flow with this key is going to be inserted soon: ask for what that reads. */
+void flow_insert_prefetch(const struct flow_table *table, const struct flow_key *key);
 
 /* Out of the index; nothing where it is out already. The state is FLOW_DEAD. Any worker. */
 void flow_remove(struct flow_table *table, uint32_t handle);
