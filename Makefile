@@ -8,14 +8,14 @@ BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 Q       := $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
 
-PKGS     := libxdp libbpf liburcu-qsbr libconfig libmnl libevent jansson
+PKGS     := libxdp libbpf liburcu-qsbr libconfig libmnl libevent jansson libcap-ng libseccomp
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter \
             $(if $(CI)$(WERROR),-Werror)
 HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2
 OPT      ?= $(if $(SAN),-O1 -fno-omit-frame-pointer,-O2)
 CFLAGS   ?= -g $(OPT)
 ALL_C     = -std=gnu11 -D_GNU_SOURCE -fPIE -I. -Isrc -I$(BUILD) $(WARN) $(if $(SAN),,$(HARDEN)) \
-            $(if $(SAN),-fsanitize=$(SAN) -DVISOR_DEBUG=1) \
+            $(if $(SAN),-fsanitize=$(SAN) -DVISOR_DEBUG=1 -DVISOR_SANITIZED=1) \
             $(shell pkg-config --cflags $(PKGS)) $(CFLAGS) -MMD -MP
 ALL_LD    = -pie $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now -rdynamic $(LDFLAGS)
 LIBS      = $(shell pkg-config --libs $(PKGS)) -lpthread -ldl -lm
@@ -81,9 +81,10 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 
 # What this needs, by its names in Debian; nothing is downloaded where nothing is missing.
 DEPS := gcc make clang llvm bpftool pkg-config libc6-dev linux-libc-dev libxdp-dev libbpf-dev \
-        liburcu-dev libconfig-dev libmnl-dev libevent-dev libjansson-dev libcmocka-dev \
-        libhugetlbfs-bin iproute2 ethtool iputils-ping traceroute iperf3 nginx-light curl bird2 \
-        tcpdump xdp-tools python3-scapy procps clang-format cppcheck shellcheck
+        liburcu-dev libconfig-dev libmnl-dev libevent-dev libjansson-dev libcap-ng-dev \
+        libseccomp-dev libcmocka-dev libhugetlbfs-bin iproute2 ethtool iputils-ping traceroute \
+        iperf3 nginx-light curl bird2 tcpdump xdp-tools python3-scapy procps clang-format cppcheck \
+        shellcheck
 deps:                                    ## install the packages that are missing (apt-get)
 	@missing=$$(for p in $(DEPS); do dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | \
 	    grep -qx installed || echo $$p; done); [ -z "$$missing" ] || { echo "missing:" $$missing; \

@@ -16,6 +16,7 @@
 #include "flow_label.h"
 #include "flows.h"
 #include "log.h"
+#include "privilege.h"
 
 #define SPARE_FRAMES (4 * 2048) /* one more queue with rings of the default size */
 
@@ -504,7 +505,7 @@ static int start_control(struct engine *engine)
 }
 
 int engine_start(struct engine **result, const char *config_path, struct config *config,
-		 struct event_base *base)
+		 struct event_base *base, bool sandbox)
 {
 	struct engine *engine = calloc(1, sizeof(*engine));
 	int err;
@@ -518,6 +519,10 @@ int engine_start(struct engine **result, const char *config_path, struct config 
 	engine->base = base;
 	engine->started_ns = clock_now_ns();
 	err = start_control(engine); /* first: is another visord here already? */
+	if (!err)
+		err = privilege_confine(sandbox); /* the socket has its owner; no thread yet */
+	if (!err)
+		privilege_check_readable(config_path);
 	if (!err)
 		err = flow_labels_start(engine_worker_count(config));
 	if (!err)

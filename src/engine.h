@@ -48,9 +48,10 @@ struct engine {
 	uint64_t started_ns, reloads, reloads_refused;
 };
 
-/* Build and start everything of `config` (taken over). 0 or -errno, said in the log. */
+/* Build and start everything of `config` (taken over), with `sandbox` under privilege.h's rules.
+ * 0 or -errno, said in the log. */
 int engine_start(struct engine **engine, const char *config_path, struct config *config,
-		 struct event_base *base);
+		 struct event_base *base, bool sandbox);
 /* Stop in order; the ports' fallback says what stays attached. */
 void engine_stop(struct engine *engine);
 

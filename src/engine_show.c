@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "conf_impl.h"
 #include "flows.h"
+#include "privilege.h"
 #include "version.h"
 
 #define ROUTES_SHOWN 1000 /* of show routes, where no limit is given */
@@ -304,15 +305,15 @@ static json_t *show_status(void *arg, const json_t *args, char **error, json_t *
 		ports += engine->port[i] != NULL;
 		up += engine->port[i] && engine->port[i]->state == PORT_UP;
 	}
-	return json_pack("{s:s,s:i,s:I,s:s,s:i,s:i,s:i,s:b,s:I,s:I,s:o,s:o,s:o,s:o*}", "version",
-			 VISOR_VERSION, "pid", (int)getpid(), "uptime_s",
+	return json_pack("{s:s,s:i,s:I,s:s,s:i,s:i,s:i,s:b,s:I,s:I,s:o,s:o,s:o,s:o,s:o*}",
+			 "version", VISOR_VERSION, "pid", (int)getpid(), "uptime_s",
 			 (json_int_t)((clock_now_ns() - engine->started_ns) / 1000000000ull),
 			 "config", engine->config_path, "ports", (int)ports, "ports_up", (int)up,
 			 "workers", (int)engine->workers->n, "synced", engine->synced, "reloads",
 			 (json_int_t)engine->reloads, "reloads_refused",
 			 (json_int_t)engine->reloads_refused, "routing", rib_summary(engine->rib),
 			 "netlink", mirror_show(engine->mirror), "control",
-			 control_show(engine->control), "flows",
+			 control_show(engine->control), "privileges", privilege_show(), "flows",
 			 engine->flows ? flows_summary(engine->flows, false) : NULL);
 }
 

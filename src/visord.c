@@ -19,6 +19,7 @@ static const char usage[] =
 	"visord - a network-function appliance on AF_XDP\n"
 	"\n"
 	"  visord --config FILE         run in the foreground; the log goes to stderr\n"
+	"         --no-sandbox          keep all privileges, filter no system calls: for debugging\n"
 	"  visord --check FILE          check a configuration; every mistake as FILE:LINE, exit 1\n"
 	"  visord --detach DEVICE       take a steering program that was left behind off a device\n"
 	"  visord --reference           every configuration key with its type, range and default\n"
@@ -80,11 +81,11 @@ static void raise_memlock(void)
 		log_debug("RLIMIT_MEMLOCK stays as it is: %s", strerror(errno));
 }
 
-static int serve(struct event_base *base, const char *path, struct config *config)
+static int serve(struct event_base *base, const char *path, struct config *config, bool sandbox)
 {
 	struct engine *engine;
 	struct event *signals[3];
-	int err = engine_start(&engine, path, config, base), status = 1;
+	int err = engine_start(&engine, path, config, base, sandbox), status = 1;
 
 	if (err)
 		return 1;
@@ -108,7 +109,7 @@ static int serve(struct event_base *base, const char *path, struct config *confi
 	return status;
 }
 
-static int run(const char *path)
+static int run(const char *path, bool sandbox)
 {
 	struct conf_errors *errors = conf_errors_new();
 	struct config *config = conf_read(path, errors);
@@ -124,7 +125,7 @@ static int run(const char *path)
 		raise_memlock();
 		urcu_qsbr_register_thread();
 		urcu_qsbr_thread_offline(); /* the control thread reads nothing under RCU */
-		status = serve(base, path, config);
+		status = serve(base, path, config, sandbox);
 		urcu_qsbr_unregister_thread();
 	}
 	if (base)
@@ -140,11 +141,13 @@ int main(int argc, char **argv)
 		{ "check", required_argument, NULL, 'k' },
 		{ "detach", required_argument, NULL, 'd' },
 		{ "reference", optional_argument, NULL, 'r' },
+		{ "no-sandbox", no_argument, NULL, 's' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	const char *config = NULL;
+	bool sandbox = true;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "c:k:d:Vh", options, NULL)) != -1) {
@@ -153,6 +156,7 @@ int main(int argc, char **argv)
 		case 'k': return conf_check_main(optarg);
 		case 'd': return detach(optarg);
 		case 'r': return reference(optarg);
+		case 's': sandbox = false; break;
 		case 'V': printf("visord %s\n", VISOR_VERSION); return 0;
 		case 'h': fputs(usage, stdout); return 0;
 		default: fputs("visord --help explains the options\n", stderr); return 2;
@@ -162,5 +166,5 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
-	return run(config);
+	return run(config, sandbox);
 }

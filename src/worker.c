@@ -16,6 +16,7 @@
 #include "flow_policy.h"
 #include "flow_route.h"
 #include "neighbour_wait.h"
+#include "privilege.h"
 #include "reassembly.h"
 
 #define HANDOVER_RING_MAX 4096 /* 256 KiB, for each pair of workers */
@@ -158,8 +159,13 @@ static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
 	uint64_t idle_since = clock_now_ns();
+	int begun;
 
 	worker_name(worker);
+	begun = privilege_confine_worker();
+	__atomic_store_n(&worker->begun, begun ? begun : 1, __ATOMIC_RELEASE);
+	if (begun)
+		return NULL;
 	urcu_qsbr_register_thread();
 	while (!__atomic_load_n(&worker->all->stop, __ATOMIC_ACQUIRE)) {
 		uint64_t start = clock_now_ns();
@@ -292,6 +298,21 @@ static int worker_start(struct worker *worker, char *why)
 	return 0;
 }
 
+/* Nothing is given to a worker that could not give up its privileges. */
+static int worker_wait_begun(const struct worker *worker, char *why)
+{
+	const struct timespec pause = { .tv_nsec = 100000 };
+	int begun;
+
+	while (!(begun = __atomic_load_n(&worker->begun, __ATOMIC_ACQUIRE)))
+		nanosleep(&pause, NULL);
+	if (begun > 0)
+		return 0;
+	snprintf(why, 256, "worker %u: cannot give up its privileges: %s", worker->dp.index,
+		 strerror(-begun));
+	return begun;
+}
+
 int workers_start(struct workers *workers, char *why)
 {
 	sigset_t all, old;
@@ -301,6 +322,8 @@ int workers_start(struct workers *workers, char *why)
 	pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are the control thread's */
 	for (unsigned i = 0; i < workers->n && !err; i++)
 		err = worker_start(workers->worker[i], why);
+	for (unsigned i = 0; i < workers->n && !err; i++)
+		err = worker_wait_begun(workers->worker[i], why);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err)
 		workers_stop(workers);

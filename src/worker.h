@@ -67,6 +67,7 @@ struct worker {
 	struct packet packets[BURST_MAX];
 	pthread_t thread;
 	bool started;
+	int begun; /* 1: it runs; -errno: it could not be confined */
 	/* a line of its own: other workers read it at each hand-over */
 	uint32_t sleeping __attribute__((aligned(64)));
 	uint64_t seen __attribute__((aligned(64))); /* generation of the set in use */

@@ -108,7 +108,7 @@ const struct command commands[] = {
 		.options = "",
 		.summary = "the daemon at a glance",
 		.help = "Version, process, how long it runs, its configuration file and how often that\n"
-			"was read (the generation), how many ports are up.",
+			"was read (the generation), how many ports are up, what privileges are held.",
 		.examples = "visorctl show status\n",
 		.view = view_fields,
 	},
