@@ -27,6 +27,7 @@ WORKERS=${WORKERS:-1}
 QUEUES=${QUEUES:-$WORKERS}
 SPREAD=${SPREAD:-false}
 FORWARDER=${VISOR_TEST_FORWARDER:-visord}
+SLOW=1 # a slow appliance has one in SLOW of the packets, and as much time
 PYTHON=${PYTHON:-/usr/bin/python3}
 
 ns_prefix=vt$$-

@@ -19,9 +19,9 @@ pid=$visord_pid
 dmz_up() { [ "$(port_state dmz)" = up ]; }
 refusals() { [ "$(show status "d['reloads_refused']")" -ge "$1" ]; }
 
-tagged_receive server eth0 "$tmp/received" --count 200000 --flows 16 --limit 60000 --idle 3000
+tagged_receive server eth0 "$tmp/received" --count $((200000 / SLOW)) --flows 16 --limit 60000 --idle 3000
 (exec_on client "$TOOLS/tagged" send --device eth0 --to-mac 02:00:00:00:01:01 --from 192.0.2.2 \
-	--to 198.51.100.2 --count 200000 --flows 16 --rate 20000 >"$tmp/sent") &
+	--to 198.51.100.2 --count $((200000 / SLOW)) --flows 16 --rate $((20000 / SLOW)) >"$tmp/sent") &
 sender_pid=$!
 for round in 1 2 3 4 5; do
 	ports=(lan wan dmz)
