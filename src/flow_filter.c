@@ -95,6 +95,8 @@ static int read_net(struct flow_filter *filter, const char *name, const json_t *
 	memcpy(net->value, &prefix.addr.addr, sizeof(net->value));
 	net->value[0] &= net->mask[0];
 	net->value[1] &= net->mask[1];
+	net->mask4 = mask.s6_addr32[3];
+	memcpy(&net->value4, (const uint8_t *)net->value + 12, sizeof(net->value4));
 	filter->ends = true;
 	return 0;
 }
@@ -310,43 +312,53 @@ void flow_filter_free(struct flow_filter *filter)
 
 /* --- matching --- */
 
-/* A flow as four ends: 0 its original packets as they come, 1 as they leave. */
+/* Both ends of a flow where they lie: [0] of its original packets as they come, [1] as they leave. */
 struct ends {
+	bool narrow; /* addresses of 4 bytes; else of 16, IPv4 mapped */
 	uint8_t family[2];
-	struct flow_tuple6 tuple[2];
+	const void *source[2], *destination[2];
+	__be16 sport[2], dport[2];
 };
 
-static void tuple_map(struct flow_tuple6 *mapped, const struct flow_key *key)
+static void ends_narrow(struct ends *ends, const struct flow4 *flow)
 {
-	if (key->family == 6) {
-		*mapped = key->v6;
-		return;
-	}
-	*mapped = (struct flow_tuple6){ .sport = key->v4.sport, .dport = key->v4.dport };
-	mapped->source.s6_addr32[2] = mapped->destination.s6_addr32[2] = htonl(0xffff);
-	mapped->source.s6_addr32[3] = key->v4.source;
-	mapped->destination.s6_addr32[3] = key->v4.destination;
+	const struct flow_tuple4 *key = &flow->key[FLOW_ORIGINAL], *reply = &flow->key[FLOW_REPLY];
+
+	*ends = (struct ends){
+		.narrow = true,
+		.family = { 4, 4 },
+		.source = { &key->source, &reply->destination },
+		.destination = { &key->destination, &reply->source },
+		.sport = { key->sport, reply->dport },
+		.dport = { key->dport, reply->sport },
+	};
 }
 
-static void ends_of(struct ends *ends, const struct flow_table *table, uint32_t handle)
+static void ends_wide(struct ends *ends, const struct flow6 *flow)
 {
-	struct flow_key key, reply;
+	const struct flow_tuple6 *key = &flow->key[FLOW_ORIGINAL], *reply = &flow->key[FLOW_REPLY];
 
-	flow_key_of(table, handle, FLOW_ORIGINAL, &key);
-	flow_key_of(table, handle, FLOW_REPLY, &reply);
-	reply = flow_key_turned(&reply);
-	ends->family[0] = key.family;
-	ends->family[1] = reply.family;
-	tuple_map(&ends->tuple[0], &key);
-	tuple_map(&ends->tuple[1], &reply);
+	*ends = (struct ends){
+		.family = { flow->family[FLOW_ORIGINAL], flow->family[FLOW_REPLY] },
+		.source = { &key->source, &reply->destination },
+		.destination = { &key->destination, &reply->source },
+		.sport = { key->sport, reply->dport },
+		.dport = { key->dport, reply->sport },
+	};
 }
 
-static bool in_net(const struct flow_filter_net *net, uint8_t family, const struct in6_addr *addr)
+static bool in_net(const struct flow_filter_net *net, const struct ends *ends, unsigned i,
+		   const void *addr)
 {
 	uint64_t word[2];
+	uint32_t four;
 
-	if (net->family != family)
+	if (net->family != ends->family[i])
 		return false;
+	if (ends->narrow) {
+		memcpy(&four, addr, sizeof(four));
+		return (four & net->mask4) == net->value4;
+	}
 	memcpy(word, addr, sizeof(word));
 	return (word[0] & net->mask[0]) == net->value[0] &&
 	       (word[1] & net->mask[1]) == net->value[1];
@@ -363,13 +375,11 @@ static bool nets_match(const struct flow_filter *filter, const struct ends *ends
 	bool host = !filter->host.family;
 
 	for (unsigned i = 0; i < 2; i++) {
-		const struct flow_tuple6 *t = &ends->tuple[i];
-		const uint8_t family = ends->family[i];
-
-		source = source || in_net(&filter->source, family, &t->source);
-		destination = destination || in_net(&filter->destination, family, &t->destination);
-		host = host || in_net(&filter->host, family, &t->source) ||
-		       in_net(&filter->host, family, &t->destination);
+		source = source || in_net(&filter->source, ends, i, ends->source[i]);
+		destination = destination ||
+			      in_net(&filter->destination, ends, i, ends->destination[i]);
+		host = host || in_net(&filter->host, ends, i, ends->source[i]) ||
+		       in_net(&filter->host, ends, i, ends->destination[i]);
 	}
 	return source && destination && host;
 }
@@ -379,12 +389,10 @@ static bool ports_match(const struct flow_filter *filter, const struct ends *end
 	bool sport = !filter->sport.set, dport = !filter->dport.set, port = !filter->port.set;
 
 	for (unsigned i = 0; i < 2; i++) {
-		const struct flow_tuple6 *t = &ends->tuple[i];
-
-		sport = sport || in_ports(&filter->sport, t->sport);
-		dport = dport || in_ports(&filter->dport, t->dport);
-		port = port || in_ports(&filter->port, t->sport) ||
-		       in_ports(&filter->port, t->dport);
+		sport = sport || in_ports(&filter->sport, ends->sport[i]);
+		dport = dport || in_ports(&filter->dport, ends->dport[i]);
+		port = port || in_ports(&filter->port, ends->sport[i]) ||
+		       in_ports(&filter->port, ends->dport[i]);
 	}
 	return sport && dport && port;
 }
@@ -435,6 +443,9 @@ bool flow_filter_matches(const struct flow_filter *filter, const struct flow_tab
 		return false;
 	if (!filter->ends)
 		return true;
-	ends_of(&ends, table, handle);
+	if (handle & FLOW_WIDE)
+		ends_wide(&ends, &table->hot6[handle & FLOW_INDEX]);
+	else
+		ends_narrow(&ends, &table->hot4[handle & FLOW_INDEX]);
 	return nets_match(filter, &ends) && ports_match(filter, &ends);
 }

@@ -33,6 +33,7 @@ struct flow_filter_ports {
 
 struct flow_filter_net {
 	uint8_t family;		    /* 0: not asked for */
+	uint32_t mask4, value4;	    /* of an IPv4 address */
 	uint64_t mask[2], value[2]; /* of the address, IPv4 as mapped, in the wire's order */
 };
 
