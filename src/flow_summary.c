@@ -60,10 +60,15 @@ static json_t *counters(const struct flows *flows)
 		FIELD(raced),	FIELD(related), FIELD(invalid),
 	};
 #undef FIELD
+	uint64_t looked_up, missed;
 	json_t *out = json_object();
 
 	for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		json_object_set_new(out, fields[i].name, number(sum(flows, fields[i].offset)));
+	/* workers count every packet that is looked up, and those that were not found */
+	looked_up = sum(flows, offsetof(struct flow_stats, hits));
+	missed = sum(flows, offsetof(struct flow_stats, misses));
+	json_object_set_new(out, "hits", number(looked_up > missed ? looked_up - missed : 0));
 	json_object_set_new(out, "flushed", number(flows->flushed));
 	return out;
 }

@@ -32,7 +32,7 @@ struct chain;
 
 /* Written by one worker, read (relaxed) by the control thread. */
 struct flow_stats {
-	uint64_t hits, misses;
+	uint64_t hits, misses;	  /* packets that were looked up; those that were not found */
 	uint64_t opened, refused; /* refused: by a function, or for want of room */
 	uint64_t expired, denied, evicted, reopened, raced;
 	uint64_t related, invalid;

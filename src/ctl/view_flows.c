@@ -160,7 +160,7 @@ static void room_line(const json_t *summary, const char *key, const char *title,
 static void summary_view(const json_t *summary, const struct style *style, FILE *out)
 {
 	static const struct meaning flows[] = {
-		{ "hits", "packets that were looked up" },
+		{ "hits", "packets that found their flow" },
 		{ "misses", "packets that found no flow, and asked the functions" },
 		{ "opened", "flows" },
 		{ "refused", "flows that did not come about: denied, or no room" },

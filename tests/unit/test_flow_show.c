@@ -614,13 +614,17 @@ static void the_summary_counts(void **state)
 	f.flows->worker[0]->stats.opened = 40;
 	f.flows->worker[1]->stats.opened = 2;
 	f.flows->worker[1]->stats.evicted = 3;
+	f.flows->worker[0]->stats.hits = 70;
+	f.flows->worker[1]->stats.hits = 30;
+	f.flows->worker[1]->stats.misses = 11;
 	flush("{\"state\":\"new\"}");
 	summary = flows_summary(f.flows, true);
 	counters = json_object_get(summary, "counters");
 	assert_int_equal(member(counters, "opened"), 42);
 	assert_int_equal(member(counters, "evicted"), 3);
 	assert_int_equal(member(counters, "flushed"), 1);
-	assert_int_equal(member(counters, "hits"), 0);
+	assert_int_equal(member(counters, "hits"), 89);
+	assert_int_equal(member(counters, "misses"), 11);
 	assert_int_equal(member(json_object_get(summary, "ipv4"), "used"), 5);
 	assert_int_equal(member(json_object_get(summary, "ipv4"), "size"), SIZE);
 	assert_int_equal(member(json_object_get(summary, "ipv6"), "used"), 2);
