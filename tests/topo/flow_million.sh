@@ -9,7 +9,7 @@
 visord_only "flows"
 topo_standard
 flows=${FLOWS:-1000000}
-rate=${RATE:-80000}
+rate=${RATE:-50000}
 config_default() {
 	cat <<-CONFIG
 		workers = { count = $WORKERS; };
