@@ -58,11 +58,12 @@ static bool has_ports(unsigned proto)
 static bool word_met(const struct world *w, const struct word *word, bool ports, unsigned family,
 		     unsigned value)
 {
-	const struct list *set = ports ? &w->ports : &w->addresses[word->lo];
+	const struct list *set;
 
 	if (!word->set)
 		return (!word->family || word->family == family) && word->lo <= value &&
 		       value <= word->hi;
+	set = ports ? &w->ports : &w->addresses[word->lo];
 	for (unsigned i = 0; i < set->n; i++)
 		if (word_met(w, &set->word[i], ports, family, value))
 			return true;
