@@ -35,12 +35,19 @@ static bool rate_met(const struct search *s, const struct firewall_rule *rule,
 	return within != limit->over;
 }
 
+/* The flow's first packet had the flags and the code point that the rule asks for; those of the packet
+ * at hand, a reply perhaps, say nothing of that. */
+static inline bool has_let_in(const struct firewall_rule *rule, const struct firewall_packet *p)
+{
+	return p->label && p->label == rule->label && !rule->other_header;
+}
+
 static inline bool rule_meets(const struct search *s, const struct firewall_rule *rule,
 			      struct firewall_packet *p)
 {
 	if (!(rule->classes & FIREWALL_CLASS(p->class)))
 		return false;
-	if (rule->match && !firewall_match(s->fw, rule->match, p))
+	if (rule->match && !firewall_match(s->fw, rule->match, p, has_let_in(rule, p)))
 		return false;
 	return !rule->limit || !rule->limit->rate_cost_ns || rate_met(s, rule, p);
 }

@@ -212,7 +212,8 @@ static int by_label(const void *a, const void *b)
 	return ((*x)->label > (*y)->label) - ((*x)->label < (*y)->label);
 }
 
-/* Rates go on where they were: what is remembered of a rule is the rule's of the same name. */
+/* Rates go on where they were: what is remembered of a rule is the rule's of the same name. Of its
+ * flows' first packets is known what it asked then. */
 static int rules_adopt(struct firewall *fw, const struct firewall *old)
 {
 	const struct firewall_rule **sorted =
@@ -224,12 +225,14 @@ static int rules_adopt(struct firewall *fw, const struct firewall *old)
 		sorted[i] = &old->rules[i];
 	qsort(sorted, old->n_rules, sizeof(*sorted), by_label);
 	for (unsigned i = 0; i < fw->n_rules; i++) {
-		const struct firewall_rule *rule = &fw->rules[i], **found;
+		struct firewall_rule *rule = &fw->rules[i];
+		const struct firewall_rule **found =
+			bsearch(&rule, sorted, old->n_rules, sizeof(*sorted), by_label);
 
-		if (!rule->limit)
+		if (!found)
 			continue;
-		found = bsearch(&rule, sorted, old->n_rules, sizeof(*sorted), by_label);
-		if (!found || !(*found)->limit)
+		rule->other_header = !firewall_match_same_header(rule->match, (*found)->match);
+		if (!rule->limit || !(*found)->limit)
 			continue;
 		firewall_live_put(rule->limit->live);
 		rule->limit->live = (*found)->limit->live;

@@ -49,8 +49,9 @@ struct firewall_rule {
 	struct firewall_limits *limit; /* NULL: no limit, no log */
 	uint32_t label;
 	uint8_t action, reject_with;
-	uint8_t classes; /* FIREWALL_CLASS() of each */
-	bool fallback;	 /* a policy or the default */
+	uint8_t classes;   /* FIREWALL_CLASS() of each */
+	bool fallback;	   /* a policy or the default */
+	bool other_header; /* what it asks of headers was changed by the last reload */
 };
 
 /* Rules for one part of the packets, by family: IPv4, IPv6. */
@@ -99,9 +100,10 @@ struct firewall_packet {
 	uint8_t class;	/* enum flow_class */
 	uint8_t tcp_flags, icmp_type, icmp_code, dscp;
 	bool has_icmp;
-	bool again; /* nothing is counted or used up where it may pass */
-	bool flow;  /* it is of a flow that there is: refused it ends that */
-	bool rate;  /* a rule that would have met it had no rate left */
+	uint32_t label; /* again: of the rule that let the flow in, 0 none */
+	bool again;	/* nothing is counted or used up where it may pass */
+	bool flow;	/* it is of a flow that there is: refused it ends that */
+	bool rate;	/* a rule that would have met it had no rate left */
 };
 
 struct firewall_decision {

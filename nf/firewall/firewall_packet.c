@@ -38,6 +38,7 @@ void firewall_packet_of_flow(const struct firewall *fw, struct datapath *dp, str
 		.icmp_type = open->icmp_type,
 		.icmp_code = open->icmp_code,
 		.dscp = open->dscp,
+		.label = open->again ? open->label : 0,
 		.again = open->again,
 		.flow = open->again,
 		.has_icmp = key->protocol == IPPROTO_ICMP || key->protocol == IPPROTO_ICMPV6,

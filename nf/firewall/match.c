@@ -87,9 +87,12 @@ static bool ports_met(const struct firewall *fw, const struct firewall_match *ma
 	       port_met(fw, &match->dport, p->key.has_ports, p->key.dport);
 }
 
-static bool header_met(const struct firewall_match *match, const struct firewall_packet *p)
+#define FIRST_PACKET (FIREWALL_CHECK_TCP | FIREWALL_CHECK_DSCP)
+
+static bool header_met(const struct firewall_match *match, const struct firewall_packet *p,
+		       bool let_in)
 {
-	const uint32_t checks = match->checks;
+	const uint32_t checks = match->checks & ~(let_in ? FIRST_PACKET : 0u);
 
 	if ((checks & FIREWALL_CHECK_PROTO) &&
 	    !(match->protos[p->key.proto / 64] >> p->key.proto % 64 & 1))
@@ -104,13 +107,23 @@ static bool header_met(const struct firewall_match *match, const struct firewall
 }
 
 bool firewall_match(const struct firewall *fw, const struct firewall_match *match,
-		    const struct firewall_packet *packet)
+		    const struct firewall_packet *packet, bool let_in)
 {
-	if (!header_met(match, packet))
+	if (!header_met(match, packet, let_in))
 		return false;
 	if ((match->checks & FIREWALL_CHECK_ICMP) && !icmp_met(match, packet))
 		return false;
 	return ports_met(fw, match, packet) && addresses_met(fw, match, packet);
+}
+
+bool firewall_match_same_header(const struct firewall_match *a, const struct firewall_match *b)
+{
+	static const struct firewall_match none;
+
+	a = a ? a : &none;
+	b = b ? b : &none;
+	return !((a->checks ^ b->checks) & FIRST_PACKET) && a->dscp == b->dscp &&
+	       a->tcp_mask == b->tcp_mask && a->tcp_value == b->tcp_value;
 }
 
 void firewall_list_free(struct firewall_list *list)

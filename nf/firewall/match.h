@@ -45,9 +45,11 @@ struct firewall_match {
 	uint64_t dscp;
 };
 
-/* worker */
+/* With `let_in` flags and code point are known to be met. worker */
 bool firewall_match(const struct firewall *fw, const struct firewall_match *match,
-		    const struct firewall_packet *packet);
+		    const struct firewall_packet *packet, bool let_in);
+/* Do they ask the same of flags and code points? NULL asks for none. control */
+bool firewall_match_same_header(const struct firewall_match *a, const struct firewall_match *b);
 /* control */
 void firewall_list_free(struct firewall_list *list);
 void firewall_match_free(struct firewall_match *match);

@@ -234,6 +234,39 @@ static void flows_that_changed_rules_deny_end_unless_they_may_stay(void **state)
 	(void)state;
 }
 
+/* Replies have a code point of their own, and only a connection's first packet was a bare SYN. */
+static void flows_that_came_by_flags_or_code_point_stay_until_the_rule_asks_for_others(void **state)
+{
+	static const char rules[] = "rules = ( { name = \"voice\"; proto = \"tcp\"; dscp = \"%s\"; "
+				    "tcp_flags = \"%s\"; action = \"accept\"; } );";
+	struct asked ask = ask_from("10.0.0.5"), later = ask;
+	char before[160], text[160];
+	struct wall *wall;
+
+	snprintf(before, sizeof(before), rules, "ef", "syn,ece,!ack");
+	ask.probe.protocol = later.probe.protocol = IPPROTO_TCP;
+	ask.tos = 46 << 2;
+	ask.tcp_flags = 0x42;
+	later.again = true;
+	wall = wall_new("%s", before);
+	assert_string_equal(wall_ask(wall, &later), "default");
+	assert_null(wall_ask(wall, &ask));
+	assert_null(wall_ask(wall, &later));
+	wall_reload(wall, "%s", before);
+	assert_null(wall_ask(wall, &later));
+	snprintf(text, sizeof(text), rules, "cs1", "syn,ece,!ack");
+	wall_reload(wall, "%s", text);
+	assert_string_equal(wall_ask(wall, &later), "default");
+	snprintf(text, sizeof(text), rules, "cs1", "syn,!ack");
+	wall_reload(wall, "%s", text);
+	later.tos = 8 << 2;
+	assert_null(wall_ask(wall, &later));
+	wall_reload(wall, "%s", before);
+	assert_string_equal(wall_ask(wall, &later), "default");
+	wall_free(wall);
+	(void)state;
+}
+
 /* A flow that another rule lets in now counts for that one's sources. */
 static void a_flow_counts_for_the_rule_that_lets_it_in_now(void **state)
 {
@@ -474,6 +507,8 @@ int main(void)
 		cmocka_unit_test(a_rule_may_have_so_many_flows_at_a_time),
 		cmocka_unit_test(asking_again_uses_nothing_up),
 		cmocka_unit_test(flows_that_changed_rules_deny_end_unless_they_may_stay),
+		cmocka_unit_test(
+			flows_that_came_by_flags_or_code_point_stay_until_the_rule_asks_for_others),
 		cmocka_unit_test(a_flow_counts_for_the_rule_that_lets_it_in_now),
 		cmocka_unit_test(lines_are_logged_within_their_limit_and_the_others_counted),
 		cmocka_unit_test(a_line_names_rule_interfaces_addresses_and_flags),
