@@ -116,6 +116,7 @@ bench: deps                              ## microbenchmarks; TABLE=file of prefi
 	@$(MAKE) --no-print-directory benches
 	@$(BUILD)/bench/lpm_bench $(if $(TABLE),--table $(TABLE))
 	@$(BUILD)/bench/flow_bench
+	@$(BUILD)/bench/classifier_bench --seconds 0.3
 
 SOURCES = $(shell git ls-files '*.c' '*.h' | grep -v '^bench/third')
 SCRIPTS = $(shell git ls-files '*.sh' tests/run .ci/run)

@@ -85,8 +85,17 @@ int classifier_arena_init(struct classifier_arena *a, uint32_t fixed)
 		classifier_arena_fini(a);
 		return -ENOMEM;
 	}
-	a->top = fixed;
+	a->top = a->fixed = fixed;
 	return 0;
+}
+
+void classifier_arena_reset(struct classifier_arena *a)
+{
+	if (a->limbo_n)
+		return; /* readers may be in what was there before */
+	memset(a->free_head, 0, sizeof(a->free_head));
+	a->top = a->fixed;
+	a->used = 0;
 }
 
 void classifier_arena_fini(struct classifier_arena *a)

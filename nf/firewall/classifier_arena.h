@@ -20,7 +20,8 @@ struct classifier_arena {
 	uint8_t *base;	 /* line n lies at base + n * CLASSIFIER_LINE */
 	size_t reserved; /* bytes of addresses behind base */
 	size_t mapped;	 /* of which are readable and writable */
-	uint32_t top;	 /* lines ever handed out */
+	uint32_t fixed;	 /* lines that are no piece */
+	uint32_t top;	 /* lines ever handed out, those included */
 	uint32_t used;	 /* lines in live pieces */
 	uint32_t limbo_lines;
 	struct classifier_piece *limbo; /* retired, perhaps still read */
@@ -33,6 +34,9 @@ int classifier_arena_init(struct classifier_arena *a, uint32_t fixed);
 
 /* Unmaps everything; the caller has waited for its readers. *control* */
 void classifier_arena_fini(struct classifier_arena *a);
+
+/* Forgets every piece but the fixed lines; nobody may know any. *control* */
+void classifier_arena_reset(struct classifier_arena *a);
 
 /* @return the first of @lines lines with unknown contents, or 0: no memory. *control* */
 uint32_t classifier_arena_alloc(struct classifier_arena *a, uint32_t lines);

@@ -12,7 +12,8 @@
 #include "classifier_search.h"
 
 #define INLINE static inline __attribute__((always_inline))
-#define LANES 8u /* as many may be written beyond the end of a list */
+#define ROOTS_MAX 12u /* what is split further is split by the walk */
+#define LANES 8u      /* as many may be written beyond the end of a list */
 
 /* What a key has passed and not looked into. */
 struct pending {
@@ -114,57 +115,83 @@ INLINE void search_clear(struct search *s, const uint32_t *from, unsigned int n)
 		memcpy(s->from, from, n * sizeof(*from));
 }
 
-/* Every key looks there later. */
-INLINE void search_later(struct search *s, uint64_t ref, uint32_t priority, unsigned int n)
+/* --- roots -------------------------------------------------------------------------------------- */
+
+/*
+ * Splits at the top are the same way for all keys, so the trees below them are searched one after the
+ * other by the whole burst.
+ */
+struct roots {
+	struct pending root[ROOTS_MAX];
+	unsigned int n;
+};
+
+INLINE void roots_add(struct roots *r, const uint8_t *base, uint64_t ref, uint32_t priority)
 {
-	for (unsigned int i = 0; ref && i < n; i++)
-		s->stack[i][s->depth[i]++] = (struct pending){ ref, priority };
+	while (r->n < ROOTS_MAX - 2 && ref & CLASSIFIER_NODE && !classifier_ref_bits(ref)) {
+		const struct classifier_node *node = classifier_node_at(base, ref);
+
+		r->root[r->n++] =
+			(struct pending){ __atomic_load_n(&node->child[0], __ATOMIC_ACQUIRE),
+					  priority };
+		ref = __atomic_load_n(&node->rest, __ATOMIC_ACQUIRE);
+		priority = __atomic_load_n(&node->rest_priority, __ATOMIC_RELAXED);
+	}
+	if (ref)
+		r->root[r->n++] = (struct pending){ ref, priority };
 }
 
-/* The root, which is the same for all keys, and what only splits from there on. */
-INLINE struct counts search_root(struct search *s, uint64_t root, unsigned int n)
+INLINE void roots_find(struct roots *r, const struct classifier_tree *t)
 {
-	const struct classifier_node *node = classifier_node_at(s->base, root);
+	uint64_t wide = __atomic_load_n(&t->root[CLASSIFIER_WIDE], __ATOMIC_ACQUIRE);
+
+	r->n = 0;
+	roots_add(r, t->arena.base, __atomic_load_n(&t->root[CLASSIFIER_MAIN], __ATOMIC_ACQUIRE),
+		  0);
+	if (wide)
+		r->root[r->n++] = (struct pending){ wide, __atomic_load_n(&t->wide_priority,
+									  __ATOMIC_RELAXED) };
+}
+
+/* The keys that can still find something better below a root, and their first step. */
+INLINE struct counts search_root(struct search *s, const struct pending *root, unsigned int n)
+{
+	const struct classifier_node *node = classifier_node_at(s->base, root->ref);
+	unsigned int word = classifier_ref_word(root->ref), shift = classifier_ref_shift(root->ref);
+	uint32_t mask = (1u << classifier_ref_bits(root->ref)) - 1;
+	bool inner = root->ref & CLASSIFIER_NODE;
 	struct counts c = { 0, 0 };
-	unsigned int word, shift;
-	uint32_t mask;
+	unsigned int keys = 0;
 
-	while (root & CLASSIFIER_NODE) {
-		if (root & CLASSIFIER_RESTS)
-			search_later(s, __atomic_load_n(&node->rest, __ATOMIC_ACQUIRE),
-				     __atomic_load_n(&node->rest_priority, __ATOMIC_RELAXED), n);
-		if (classifier_ref_bits(root))
-			break;
-		root = __atomic_load_n(&node->child[0], __ATOMIC_ACQUIRE);
-		node = classifier_node_at(s->base, root);
-	}
-	if (!(root & CLASSIFIER_NODE)) {
-		for (unsigned int i = 0; i < n; i++)
-			place(s, &c, i, root);
-		return c;
-	}
-	word = classifier_ref_word(root);
-	shift = classifier_ref_shift(root);
-	mask = (1u << classifier_ref_bits(root)) - 1;
 	for (unsigned int i = 0; i < n; i++) {
-		uint32_t slot = s->key[i].word[word] >> shift & mask;
+		s->node.key[keys] = i;
+		keys += root->priority < s->best[i];
+	}
+	for (unsigned int j = 0; j < keys; j++) {
+		unsigned int i = s->node.key[j];
 
-		place(s, &c, i, __atomic_load_n(&node->child[slot], __ATOMIC_ACQUIRE));
+		if (!inner) {
+			place(s, &c, i, root->ref);
+			continue;
+		}
+		if (root->ref & CLASSIFIER_RESTS)
+			rest_push(s, i, root->ref);
+		place(s, &c, i,
+		      __atomic_load_n(&node->child[s->key[i].word[word] >> shift & mask],
+				      __ATOMIC_ACQUIRE));
 	}
 	return c;
 }
 
-INLINE struct counts search_start(struct search *s, const struct classifier_tree *t,
-				  const struct classifier_key *key, const uint32_t *from,
-				  unsigned int n, const bool v6)
+INLINE void search_start(struct search *s, struct roots *r, const struct classifier_tree *t,
+			 const struct classifier_key *key, const uint32_t *from, unsigned int n,
+			 const bool v6)
 {
 	s->base = t->arena.base;
 	search_clear(s, from, n);
-	search_later(s, __atomic_load_n(&t->root[CLASSIFIER_WIDE], __ATOMIC_ACQUIRE),
-		     __atomic_load_n(&t->wide_priority, __ATOMIC_RELAXED), n);
+	roots_find(r, t);
 	for (unsigned int i = 0; i < n; i++)
 		key_words(&s->key[i], &key[i], v6);
-	return search_root(s, __atomic_load_n(&t->root[CLASSIFIER_MAIN], __ATOMIC_ACQUIRE), n);
 }
 
 /* The keys whose leaves have been searched go on with what they have left. */

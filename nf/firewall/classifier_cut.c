@@ -24,16 +24,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAMPLE 1024u
+#define SAMPLE 512u
 #define TABLE 4096u
 #define SPLIT_WIDE 32u /* fewer wide boxes than this are copied */
 #define FAN_MAX (1u << CLASSIFIER_CUT_BITS_MAX)
 
 /* In comparisons of a leaf of one block; measured on ClassBench's sets of 1,000 and 10,000 rules. */
 static const float cost_node = 0.7f, cost_rest = 0.6f, cost_block = 0.5f;
-static const float price_copy[CLASSIFIER_THRIFT_MAX + 1] = { 0.15f, 0.3f, 1, 4 };
+static const float price_copy[CLASSIFIER_THRIFT_MAX + 1] = { 0.15f, 0.3f, 1, 4, 1000 };
 static const float price_child = 0.01f;
-static const uint32_t split_from[CLASSIFIER_THRIFT_MAX + 1] = { 2048, 2048, 512, 64 };
+static const uint32_t split_from[CLASSIFIER_THRIFT_MAX + 1] = { 2048, 2048, 512, 64, 64 };
 
 struct classifier_cutter {
 	unsigned int words;

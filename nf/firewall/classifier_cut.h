@@ -6,7 +6,7 @@
 #include "classifier_box.h"
 
 #define CLASSIFIER_CUT_BITS_MAX 14u
-#define CLASSIFIER_THRIFT_MAX 3u
+#define CLASSIFIER_THRIFT_MAX 4u
 
 /*
  * The child is the value of @bits bits from @shift on of a word of the key. Boxes in more than 2^@limit

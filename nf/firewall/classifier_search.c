@@ -97,15 +97,20 @@ INLINE void search_any(const struct classifier_tree *t, const struct classifier_
 {
 	struct search s;
 
-	struct counts c = search_start(&s, t, key, from, n, v6);
+	struct roots roots;
 
-	while (c.nodes | c.leaves) {
-		unsigned int leaves = search_walk(&s, c);
+	search_start(&s, &roots, t, key, from, n, v6);
+	for (unsigned int r = 0; r < roots.n; r++) {
+		struct counts c = search_root(&s, &roots.root[r], n);
 
-		for (unsigned int j = 0; j < leaves; j++)
-			leaf_any(&s, s.leaf.key[j], s.leaf.ref[j],
-				 v6 ? CLASSIFIER_WORDS_6 : CLASSIFIER_WORDS_4);
-		c = search_next(&s, leaves);
+		while (c.nodes | c.leaves) {
+			unsigned int leaves = search_walk(&s, c);
+
+			for (unsigned int j = 0; j < leaves; j++)
+				leaf_any(&s, s.leaf.key[j], s.leaf.ref[j],
+					 v6 ? CLASSIFIER_WORDS_6 : CLASSIFIER_WORDS_4);
+			c = search_next(&s, leaves);
+		}
 	}
 	search_end(&s, match, n);
 }
@@ -187,15 +192,20 @@ INLINE TARGET_AVX2 void search_avx2(const struct classifier_tree *t,
 {
 	struct search s;
 
-	struct counts c = search_start(&s, t, key, from, n, v6);
+	struct roots roots;
 
-	while (c.nodes | c.leaves) {
-		unsigned int leaves = search_walk(&s, c);
+	search_start(&s, &roots, t, key, from, n, v6);
+	for (unsigned int r = 0; r < roots.n; r++) {
+		struct counts c = search_root(&s, &roots.root[r], n);
 
-		for (unsigned int j = 0; j < leaves; j++)
-			leaf_avx2(&s, s.leaf.key[j], s.leaf.ref[j],
-				  v6 ? CLASSIFIER_WORDS_6 : CLASSIFIER_WORDS_4);
-		c = search_next(&s, leaves);
+		while (c.nodes | c.leaves) {
+			unsigned int leaves = search_walk(&s, c);
+
+			for (unsigned int j = 0; j < leaves; j++)
+				leaf_avx2(&s, s.leaf.key[j], s.leaf.ref[j],
+					  v6 ? CLASSIFIER_WORDS_6 : CLASSIFIER_WORDS_4);
+			c = search_next(&s, leaves);
+		}
 	}
 	search_end(&s, match, n);
 }

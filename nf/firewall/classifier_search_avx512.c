@@ -171,13 +171,18 @@ INLINE TARGET void search(const struct classifier_tree *t, const struct classifi
 {
 	struct search s;
 
-	struct counts c = search_start(&s, t, key, from, n, v6);
+	struct roots roots;
 
-	while (c.nodes | c.leaves) {
-		unsigned int leaves = search_walk(&s, c);
+	search_start(&s, &roots, t, key, from, n, v6);
+	for (unsigned int r = 0; r < roots.n; r++) {
+		struct counts c = search_root(&s, &roots.root[r], n);
 
-		search_leaves(&s, leaves, v6 ? CLASSIFIER_WORDS_6 : CLASSIFIER_WORDS_4);
-		c = search_next(&s, leaves);
+		while (c.nodes | c.leaves) {
+			unsigned int leaves = search_walk(&s, c);
+
+			search_leaves(&s, leaves, v6 ? CLASSIFIER_WORDS_6 : CLASSIFIER_WORDS_4);
+			c = search_next(&s, leaves);
+		}
 	}
 	search_end(&s, match, n);
 }

@@ -392,6 +392,7 @@ static bool load_thrifty(struct classifier_tree *t, const struct classifier_box 
 
 		t->budget = last ? UINT32_MAX : (uint32_t)budget;
 		t->over_budget = false;
+		classifier_arena_reset(&t->arena);
 		if (classifier_build(t, list, n, 0, ref))
 			break;
 		if (!t->over_budget)
@@ -412,14 +413,14 @@ int classifier_tree_load(struct classifier_tree *t, const struct classifier_box 
 	for (size_t i = 0; i < n; i++)
 		list[i] = &box[i];
 	qsort(list, n, sizeof(*list), box_order);
-	ok = load_thrifty(t, list, n, &ref);
-	free(list);
-	if (!ok)
-		return -ENOMEM;
 	for (int tree = 0; tree < CLASSIFIER_TREES; tree++) {
 		classifier_subtree_end(t, t->root[tree], classifier_arena_release);
 		t->root[tree] = 0;
 	}
+	ok = load_thrifty(t, list, n, &ref);
+	free(list);
+	if (!ok)
+		return -ENOMEM;
 	t->root[CLASSIFIER_MAIN] = ref;
 	t->wide_priority = CLASSIFIER_NONE;
 	t->count = n;
