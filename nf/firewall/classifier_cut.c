@@ -26,7 +26,7 @@
 
 #define SAMPLE 512u
 #define TABLE 4096u
-#define SPLIT_WIDE 32u /* fewer wide boxes than this are copied */
+#define SPLIT_WIDE 64u /* fewer wide boxes than this are copied */
 #define FAN_MAX (1u << CLASSIFIER_CUT_BITS_MAX)
 
 /* In comparisons of a leaf of one block; measured on ClassBench's sets of 1,000 and 10,000 rules. */

@@ -334,24 +334,54 @@ static uint32_t addr_pick(uint32_t prefix, unsigned int len)
 	return point_pick(prefix, len < 32 ? prefix | UINT32_MAX >> len : prefix);
 }
 
-struct classifier_key *rules_trace_make(const struct classifier_entry *e, size_t entries, size_t n)
+/* A packet whose address, ports and protocol come from four rules. */
+static struct classifier_key key_pick(const struct classifier_entry *src,
+				      const struct classifier_entry *dst,
+				      const struct classifier_entry *ports,
+				      const struct classifier_entry *proto)
+{
+	return (struct classifier_key){
+		.src.v4 = addr_pick(src->src.v4, src->src_len),
+		.dst.v4 = addr_pick(dst->dst.v4, dst->dst_len),
+		.sport = (uint16_t)point_pick(ports->sport_lo, ports->sport_hi),
+		.dport = (uint16_t)point_pick(ports->dport_lo, ports->dport_hi),
+		.proto = (uint8_t)(proto->proto == CLASSIFIER_ANY_PROTO ? rules_random() :
+									  proto->proto),
+		.has_ports = true,
+	};
+}
+
+static struct classifier_key *keys_new(size_t n)
 {
 	struct classifier_key *key = calloc(n, sizeof(*key));
 
 	if (!key)
 		abort();
+	return key;
+}
+
+struct classifier_key *rules_trace_make(const struct classifier_entry *e, size_t entries, size_t n)
+{
+	struct classifier_key *key = keys_new(n);
+
 	for (size_t i = 0; i < n; i++) {
 		const struct classifier_entry *r = &e[rules_random_below((unsigned int)entries)];
 
-		key[i] = (struct classifier_key){
-			.src.v4 = addr_pick(r->src.v4, r->src_len),
-			.dst.v4 = addr_pick(r->dst.v4, r->dst_len),
-			.sport = (uint16_t)point_pick(r->sport_lo, r->sport_hi),
-			.dport = (uint16_t)point_pick(r->dport_lo, r->dport_hi),
-			.proto = (uint8_t)(r->proto == CLASSIFIER_ANY_PROTO ? rules_random() :
-									      r->proto),
-			.has_ports = true,
-		};
+		key[i] = key_pick(r, r, r, r);
+	}
+	return key;
+}
+
+struct classifier_key *rules_trace_mix(const struct classifier_entry *e, size_t entries, size_t n)
+{
+	struct classifier_key *key = keys_new(n);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct classifier_entry *r[4];
+
+		for (unsigned int j = 0; j < 4; j++)
+			r[j] = &e[rules_random_below((unsigned int)entries)];
+		key[i] = key_pick(r[0], r[1], r[2], r[3]);
 	}
 	return key;
 }

@@ -20,4 +20,10 @@ void rules_grow(struct rules *r, size_t n);
 /* A corner of, or a point in, one of the rules for each packet, as ClassBench's traces have it. */
 struct classifier_key *rules_trace_make(const struct classifier_entry *e, size_t entries, size_t n);
 
+/*
+ * Each field from another rule: packets that come near to many rules and match few, so that no search
+ * can stop early.
+ */
+struct classifier_key *rules_trace_mix(const struct classifier_entry *e, size_t entries, size_t n);
+
 #endif
