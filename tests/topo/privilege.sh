@@ -13,7 +13,7 @@ NET_ADMIN=12 NET_RAW=13 IPC_LOCK=14 SYS_ADMIN=21 PERFMON=38 BPF=39
 kept=$((1 << NET_ADMIN | 1 << NET_RAW | 1 << SYS_ADMIN | 1 << PERFMON | 1 << BPF))
 held=$(printf '%d' "0x$(awk '/^CapPrm/ { print $2 }' /proc/self/status)")
 sanitized=
-! nm "$BUILD/visord" 2>/dev/null | grep -qE ' [TWU] __(asan|tsan|ubsan)_' || sanitized=1
+! grep -qaE '__(asan|tsan|ubsan)_' "$BUILD/visord" || sanitized=1
 
 status_of() { awk -v key="$2:" '$1 == key { print $2 }' "/proc/$visord_pid/task/$1/status"; }
 caps_of() { printf '%016x' "$((16#$(status_of "$1" "$2")))"; }
