@@ -96,7 +96,7 @@ for what, words, state, _, _ in cases:
         fail("%s: %d s left" % (what, seen[0]["timeout_s"]))
     ok("%s: %s" % (what, state))
 gone = {}
-while len(gone) < len(cases) and since() < 14:
+while len(gone) < len(cases) and since() < 18:
     for idle, busy, dst in kept:    # packets keep it
         busy[0].send(b"x")
         busy[1].recv(10)
@@ -107,7 +107,7 @@ while len(gone) < len(cases) and since() < 14:
 for what, _, _, earliest, latest in cases:
     if what not in gone:
         fail("%s: has not ended" % what)
-    if not earliest <= gone[what] <= latest + born:
+    if not earliest <= gone[what] <= latest + born + 3:     # a busy machine is late, never early
         fail("%s: ended after %.1f s, expected %.1f to %.1f" % (what, gone[what], earliest, latest + born))
     ok("%s: ended after %.1f s" % (what, gone[what]))
 for idle, busy, dst in kept:
