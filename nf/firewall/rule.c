@@ -18,8 +18,9 @@
 #include "flow_label.h"
 #include "suggest.h"
 
-#define ENTRIES_MAX 4096 /* of one rule in one family */
-#define NOTES (1u << 22) /* flows that count for rules */
+#define ENTRIES_MAX 4096			       /* of one rule in one family */
+#define RATE_WORTH_MAX (36525ull * 86400 * 1000000000) /* a hundred years; 64 bits hold 584 */
+#define NOTES (1u << 22)			       /* flows that count for rules */
 #define SOURCES (1u << 20)
 #define RATES (1u << 17)
 #define PORT_PROTOS "\"tcp\", \"udp\", \"sctp\", \"dccp\" or \"udplite\""
@@ -398,9 +399,17 @@ static void limits_read(struct draft *d)
 			"limits of flows need action = \"accept\": no other rule has flows");
 	if (keys->rate_over && !keys->rate)
 		mistake(d, &keys->rate_over, "rate_over needs a rate");
-	if (!keys->rate || keys->rate_by != FIREWALL_BY_SOURCE)
+	if (!keys->rate)
 		return;
 	firewall_limits_set(&limits, keys);
+	if ((uint64_t)keys->rate_burst > RATE_WORTH_MAX / limits.rate_cost_ns) {
+		mistake(d, &keys->rate_burst,
+			"rate_burst: such a burst is worth more than a hundred years of its rate; "
+			"expected less");
+		return;
+	}
+	if (keys->rate_by != FIREWALL_BY_SOURCE)
+		return;
 	if (limits.rate_cost_ns < 10000)
 		mistake(d, &keys->rate,
 			"rate: expected at most 100000 a second for each source, or rate_by = "
