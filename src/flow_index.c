@@ -5,7 +5,7 @@
 #include "flow_match.h"
 
 /* How many entries move out of one another's way, less one. With one, a table of ten million flows
- * fills up to the last; with none, it refuses the first at 97 %. */
+ * fills up to the last; with none, one of a million refuses a flow at 99 %. */
 #define DEPTH_MAX 1
 
 uint32_t flow_index_buckets(uint64_t flows)
