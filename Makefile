@@ -117,6 +117,7 @@ bench: deps                              ## microbenchmarks; TABLE=file of prefi
 	@$(BUILD)/bench/lpm_bench $(if $(TABLE),--table $(TABLE))
 	@$(BUILD)/bench/flow_bench
 	@$(BUILD)/bench/classifier_bench --seconds 0.3
+	@$(BUILD)/bench/chain_bench
 
 SOURCES = $(shell git ls-files '*.c' '*.h' | grep -v '^bench/third')
 SCRIPTS = $(shell git ls-files '*.sh' tests/run .ci/run)
