@@ -94,7 +94,7 @@ static void load_and_compare(unsigned int family, rules_shape_fn shape, size_t n
 
 static void loaded_entries_answer_as_linear_search(void **state)
 {
-	static const size_t sizes[] = { 1, 4, 5, 40, 300, 2500 };
+	static const size_t sizes[] = { 1, 4, 5, 40, 300, 2200 };
 
 	(void)state;
 	for (unsigned int cpu = CLASSIFIER_CPU_ANY; cpu <= CLASSIFIER_CPU_AVX512; cpu++) {
@@ -299,8 +299,8 @@ static void changed_entries_answer_as_linear_search(void **state)
 	for (unsigned int family = 4; family <= 6; family += 2)
 		for (unsigned int s = 0; s < RULES_SHAPES; s++) {
 			change_and_compare(family, rules_shapes[s], 64, 0);
-			change_and_compare(family, rules_shapes[s], 1000, 0);
-			change_and_compare(family, rules_shapes[s], 1500, 1200);
+			change_and_compare(family, rules_shapes[s], 600, 0);
+			change_and_compare(family, rules_shapes[s], 900, 700);
 		}
 }
 
