@@ -4,6 +4,7 @@
 # there, replies come back, refusals are told, the log and the counters name the rule; sets change at
 # run time and end flows; what a reload denies ends, what it allows goes on.
 # variants: 1 2
+# vm: 2
 # quick
 . "$(dirname "$0")/lib.sh"
 visord_only "the firewall"
