@@ -5,25 +5,18 @@
 # Debian 13 has 6.12. Packages are downloaded and unpacked into a cache; nothing is installed on the
 # host, and what is in the cache is used without asking the network again.
 #
-#   kernel.sh [cloud|amd64]      the folder with vmlinuz, version and modules/*.ko, on stdout
+#   kernel.sh      the folder with vmlinuz, version and modules/*.ko, on stdout
 #
-# "cloud" is the small kernel with virtio; "amd64" has the drivers of network cards as well.
 # Status 77 with a reason on stderr where there is none to be had.
 # VISOR_VM_CACHE: where to keep them (~/.cache/visor/vm); VISOR_VM_MIRROR: a Debian mirror, else the
 # one that apt uses here; VISOR_VM_SUITE: trixie-backports.
 set -euo pipefail
-flavour=${1:-cloud}
 cache=${VISOR_VM_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/visor/vm}
 suite=${VISOR_VM_SUITE:-trixie-backports}
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
 modules=(net/core/failover drivers/net/net_failover drivers/net/virtio_net)
 image=linux-image-cloud-amd64
-if [ "$flavour" = amd64 ]; then
-	image=linux-image-amd64
-	modules=(drivers/i2c/algos/i2c-algo-bit drivers/dca/dca drivers/net/ethernet/intel/igb/igb
-		"${modules[@]}")
-fi
-target=$cache/$flavour
+target=$cache/cloud
 
 none() {
 	echo "$*" >&2
@@ -44,7 +37,7 @@ done
 [ -r $keys ] || none "no kernel in $target, and no $keys to check one with"
 mirror=${VISOR_VM_MIRROR:-$(apt-get indextargets --format '$(SITE) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
 	awk '$2 ~ /\/debian\/?$/ { print $2; exit }')}
-mirror=${mirror:-http://deb.debian.org/debian}
+[ -n "$mirror" ] || none "no kernel in $target, and apt knows no Debian mirror; set VISOR_VM_MIRROR"
 
 work=$(mktemp -d "$cache/new.XXXXXX")
 trap 'rm -rf "$work"' EXIT
