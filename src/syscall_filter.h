@@ -3,7 +3,7 @@
  * The lists of system calls that visord and its workers may make (seccomp, by libseccomp).
  *
  * An allow list. What is not on it fails with EPERM, and the kernel's audit log says which call it
- * was (type=1326, syscall=N). It is not a kill: this process carries everybody's packets, a C
+ * was (type=1326, syscall=N; a clone3 for each worker at its start is no fault). It is not a kill: this process carries everybody's packets, a C
  * library that is updated underneath it may begin to make calls that nobody has thought of, and one
  * operation that fails with a message is the smaller evil. What visord and its libraries can have no
  * reason for at all, such as to run another program or to attach to one, ends the process.
