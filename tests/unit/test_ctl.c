@@ -311,8 +311,8 @@ static void nothing_of_an_answer_is_needed(void **state)
 		"{\"drops\":[7],\"routes\":[{\"nexthops\":[{}]},null],\"workers\":[null],"
 		"\"neighbours\":{\"a\":1},\"interfaces\":[\"\"],\"text\":7,\"memory\":[],"
 		"\"functions\":[7]}",
-		"{\"firewall\":[{\"rules\":[{}],\"sets\":[7],\"flows_by_source\":7}],\"entries\":[{}],"
-		"\"total\":\"x\"}",
+		("{\"firewall\":[{\"rules\":[{}],\"sets\":[7],\"flows_by_source\":7}],\"entries\":[{}],"
+		 "\"total\":\"x\"}"),
 		"{\"flows\":[7,{},{\"key\":[],\"out\":{}}],\"states\":7,\"counters\":0}",
 		"{\"flows\":[7,{},{\"key\":[],\"out\":{}}],\"states\":{\"a\":\"b\"}}"
 	};
