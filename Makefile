@@ -66,7 +66,7 @@ $(COMPARING): $(BUILD)/bench/%_bench: $(if $(DPDK),$(BUILD)/bench/%_peer_dpdk.o 
 $(COMPARING): BENCH_LIBS = $(if $(DPDK),$(shell pkg-config --libs libdpdk))
 $(COMPARING:=.o): ALL_C += $(if $(DPDK),-DBENCH_DPDK)
 $(BUILD)/bench/%_dpdk.o: ALL_C += $(shell pkg-config --cflags libdpdk)
-$(BUILD)/bench/classifier_bench.o: ALL_C += -Itests/unit $(if $(DPDK),-DCLASSIFIER_PEER_DPDK)
+$(BUILD)/bench/classifier_bench.o: ALL_C += -Itests/unit
 benches: $(BENCHES)
 
 # The steering program: built by clang, embedded by its skeleton.

@@ -109,7 +109,7 @@ static bool ours_build(struct set *s)
 
 static void peer_build(struct set *s)
 {
-#ifdef CLASSIFIER_PEER_DPDK
+#ifdef BENCH_DPDK
 	double start = spent();
 	int rc = classifier_peer_new(&s->peer, s->rules.entry, s->rules.n);
 
@@ -131,7 +131,7 @@ static void peer_build(struct set *s)
 
 static void set_free(struct set *s)
 {
-#ifdef CLASSIFIER_PEER_DPDK
+#ifdef BENCH_DPDK
 	if (s->peer.context)
 		classifier_peer_free(&s->peer);
 #endif
@@ -145,7 +145,7 @@ static void set_free(struct set *s)
 
 static void peer_lookup(const struct set *s, unsigned int variant, size_t at, uint32_t *rule)
 {
-#ifdef CLASSIFIER_PEER_DPDK
+#ifdef BENCH_DPDK
 	classifier_peer_lookup(&s->peer, variant, s->peer_key + at, rule, BURST);
 #else
 	(void)s, (void)variant, (void)at, (void)rule;
@@ -507,7 +507,7 @@ static bool peer_start(const struct options *o)
 {
 	if (o->no_peer)
 		return false;
-#ifdef CLASSIFIER_PEER_DPDK
+#ifdef BENCH_DPDK
 	return classifier_peer_start(o->peer_max > 10000 ? 8192 : 2048) == 0;
 #else
 	printf("built without DPDK (libdpdk-dev): no peer to compare with\n");

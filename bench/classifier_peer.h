@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The classifier that ours is compared with. Built from classifier_peer_dpdk.c where DPDK is installed,
- * else absent (CLASSIFIER_PEER_DPDK is not defined).
+ * else absent (BENCH_DPDK is not defined).
  */
 #ifndef CLASSIFIER_PEER_H
 #define CLASSIFIER_PEER_H

@@ -9,15 +9,14 @@
 
 #include <errno.h>
 #include <rte_acl.h>
-#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_malloc.h>
-#include <rte_memory.h>
 #include <rte_vect.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+
+#include "start_dpdk.h"
 
 enum { FIELD_PROTO, FIELD_SRC, FIELD_DST, FIELD_SPORT, FIELD_DPORT, FIELDS };
 enum { AT_PROTO = 0, AT_SRC = 2, AT_DST = 6, AT_PORTS = 10 };
@@ -32,37 +31,9 @@ static const struct rte_acl_field_def fields[FIELDS] = {
 	{ RTE_ACL_FIELD_TYPE_RANGE, 2, FIELD_DPORT, 3, AT_PORTS + 2 },
 };
 
-static int advise_huge(const struct rte_memseg_list *list, void *arg)
-{
-	(void)arg;
-	(void)madvise(list->base_va, list->len, MADV_HUGEPAGE);
-	return 0;
-}
-
 int classifier_peer_start(size_t megabytes)
 {
-	char memory[24];
-	char *argv[] = { "classifier_bench",
-			 "--no-huge",
-			 "--no-pci",
-			 "--no-telemetry",
-			 "--no-shconf",
-			 "--log-level=lib.*:error",
-			 "-m",
-			 memory,
-			 "-l",
-			 "0",
-			 "--force-max-simd-bitwidth=512",
-			 NULL };
-
-	snprintf(memory, sizeof(memory), "%zu", megabytes);
-	if (rte_eal_init((int)(sizeof(argv) / sizeof(*argv)) - 1, argv) < 0) {
-		fprintf(stderr, "classifier_bench: DPDK does not start: %s\n",
-			rte_strerror(rte_errno));
-		return -EIO;
-	}
-	rte_memseg_list_walk(advise_huge, NULL);
-	return 0;
+	return start_dpdk("classifier_bench", (unsigned)megabytes, true);
 }
 
 static size_t heap_used(void)

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <x86intrin.h>
 
+#include "measure.h"
 #include "nf/nf.h"
 #include "src/bytes.h"
 #include "src/lpm4.h"
@@ -49,10 +50,7 @@ static uint64_t state = 0x9e3779b97f4a7c15;
 
 static uint64_t next_random(void)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
+	return bench_random(&state);
 }
 
 static void die(const char *why)
